@@ -1,0 +1,70 @@
+"""What a domain is: named families of tasks in five disjoint roles, each playable as a gymnasium text environment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol
+
+import gymnasium
+
+
+class Role(StrEnum):
+    """What a task may be used for. Roles are disjoint and the same for every run of a domain version."""
+
+    COLLECTION = "collection"
+    DEPLOYMENT = "deployment"
+    REFLECTION = "reflection"
+    CONFIRMATION = "confirmation"
+    TEST = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    """The name of a task, before anything is generated or played: `id` is unique within the domain's version."""
+
+    id: str
+    family: str
+    role: Role
+    seed: int
+
+
+class TextEnvironment(gymnasium.Env[str, str]):
+    """A text game. `reset` and `step` return the observation as text and an `info` with these keys:
+
+    - `goal`: str, what is to be done (the same through the episode);
+    - `actions`: list[str], the actions that may be taken now; an action that is not listed raises `ValueError`;
+    - `score`: float in [0, 1], the score so far; the reward of a step is its gain in score;
+    - `won`: bool.
+
+    `terminated` says that the game ended, `truncated` that the domain's step limit was reached.
+    The seed of `reset` drives whatever is random in play; equal seeds and actions give equal episodes.
+    """
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        """Begin the episode."""
+        super().reset(seed=seed)
+        return "", {}
+
+
+class Domain(Protocol):
+    """A source of tasks. `version` changes whenever a task, a score or an observation would come out differently."""
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    max_steps: int
+    """The step limit of one episode."""
+
+    def tasks(self, role: Role) -> Sequence[TaskSpec]:
+        """All tasks of a role, in their fixed order, families interleaved."""
+
+    def prepare(self, spec: TaskSpec) -> None:
+        """Make what the task needs on disk, if anything; safe when two processes do it at once."""
+
+    def environment(self, spec: TaskSpec) -> TextEnvironment:
+        """Open the task for play; the caller closes it."""
+
+
+class DomainError(RuntimeError):
+    """A domain cannot do what was asked; the message says what to do about it."""
