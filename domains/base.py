@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import gymnasium
 
@@ -51,10 +51,17 @@ class TextEnvironment(gymnasium.Env[str, str]):
 class Domain(Protocol):
     """A source of tasks. `version` changes whenever a task, a score or an observation would come out differently."""
 
-    name: ClassVar[str]
-    version: ClassVar[str]
-    max_steps: int
-    """The step limit of one episode."""
+    @property
+    def name(self) -> str:
+        """What `registry.load` knows it by."""
+
+    @property
+    def version(self) -> str:
+        """Part of every key under which a result of this domain is kept."""
+
+    @property
+    def max_steps(self) -> int:
+        """The step limit of one episode."""
 
     def tasks(self, role: Role) -> Sequence[TaskSpec]:
         """All tasks of a role, in their fixed order, families interleaved."""

@@ -147,8 +147,8 @@ class MemoryDesign(ABC):
     def retrieve(self, query: Query) -> Memory | list[str]:
         """Answer a query with items, best first."""
 
-    def observe(self, step: Step) -> None:
+    def observe(self, step: Step) -> None:  # noqa: B027  optional by contract
         """See one step of the running episode; by default nothing is done with it."""
 
-    def manage(self) -> None:
+    def manage(self) -> None:  # noqa: B027  optional by contract
         """Consolidate, merge or forget between episodes; by default nothing is done."""

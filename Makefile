@@ -1,0 +1,60 @@
+# `make run` and `make test` do all their set-up themselves, in .venv and nowhere else; `make help` lists the targets.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+# Installed first, so that what is built from source is built with locked versions too.
+LOCKED_BUILD_TOOL := sed -n '/^setuptools==/,/\# via/p' requirements.lock
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: setup run test lint image lock clean help
+
+# $(call require,test command,what is missing,what mends it). The arguments may hold no comma.
+require = @{ $(1); } >/dev/null 2>&1 || { echo "make: $(2). Mend it with: $(3)" >&2; exit 1; }
+
+$(STAMP): requirements.lock pyproject.toml
+	$(call require,$(PYTHON) -c 'import sys; sys.exit(sys.hexversion < 0x030B0000)',$(PYTHON) is missing or older than Python 3.11,apt-get install python3 (or name another one: make PYTHON=python3.12))
+	$(call require,$(PYTHON) -c 'import ensurepip; import venv',$(PYTHON) can not make virtual environments,apt-get install python3-venv)
+	$(call require,cc -x c -E -include stdio.h /dev/null,no working C compiler (one dependency is built from source),apt-get install gcc libc6-dev)
+	@$(PIP) --version >/dev/null 2>&1 || { echo "Making a virtual environment in $(VENV)" && $(PYTHON) -m venv --clear $(VENV); }
+	@echo "Installing the locked packages into $(VENV) (about 1 GB; a minute or more, once)"
+	@$(LOCKED_BUILD_TOOL) | $(PIP) install --quiet --require-hashes -r /dev/stdin
+	@$(PIP) install --quiet --require-hashes --use-pep517 --no-build-isolation -r requirements.lock
+	@echo "Installing palimpsest itself"
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup: $(STAMP) ## install everything into .venv; done at once when nothing has changed
+	@echo "Ready: all that requirements.lock names is in $(VENV)"
+
+run: $(STAMP) ## evolve memory designs on TextWorld; ARGS="--designs 100" passes flags on
+	@echo "Running: evolve run $(ARGS)"
+	@$(BIN)/evolve run $(ARGS)
+
+test: $(STAMP) ## run the whole test suite; ARGS="-k recall" passes flags on
+	@echo "Running the tests: pytest $(ARGS)"
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMP) ## check style, formatting and types
+	@echo "Checking style, formatting and types: ruff, mypy --strict"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+image: $(STAMP) ## build the root file system and the image that sandboxes start from
+	@$(BIN)/python -m sandbox.image
+
+lock: $(STAMP) ## renew requirements.lock after a change of the dependencies
+	@$(PIP) install --quiet uv
+	@$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --upgrade --quiet \
+		--generate-hashes --no-emit-index-url --no-header --output-file requirements.lock
+
+clean: ## remove .venv and all caches of tools; archives and games stay
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

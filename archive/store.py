@@ -1,0 +1,325 @@
+"""Opening, locking and reading an archive, and the transactions that write it. One writer; readers never lock it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import sqlite3
+import time
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from sqlalchemy import event as sqlalchemy_event
+from sqlalchemy import func
+from sqlalchemy.exc import DatabaseError
+from sqlmodel import Session, SQLModel, col, create_engine, select
+
+from archive.tables import (
+    SCHEMA_VERSION,
+    Design,
+    Episode,
+    Evaluation,
+    Event,
+    Look,
+    Member,
+    Meta,
+    Outcome,
+    Parent,
+    Recording,
+    Request,
+    Run,
+    State,
+    Told,
+)
+
+
+class ArchiveError(RuntimeError):
+    """The archive cannot be used as asked; the message says why and what to do."""
+
+
+def pack(value: Any) -> bytes:
+    """Compress a JSON value."""
+    return zlib.compress(json.dumps(value, separators=(",", ":")).encode(), 6)
+
+
+def unpack(data: bytes) -> Any:
+    """The inverse of `pack`."""
+    return json.loads(zlib.decompress(data))
+
+
+class Archive:
+    """One SQLite file in WAL mode. Open it with `open_archive`."""
+
+    def __init__(self, path: Path, *, write: bool, lock: IO[str] | None = None) -> None:
+        self.path = path
+        self._lock = lock
+        mode = "rwc" if write else "ro"
+        self._engine = create_engine(
+            f"sqlite:///file:{path.resolve()}?mode={mode}&uri=true", connect_args={"check_same_thread": False}
+        )
+        if write:
+            sqlalchemy_event.listen(self._engine, "connect", _tune)
+
+    def close(self) -> None:
+        """Release the file and, for a writer, its lock."""
+        self._engine.dispose()
+        if self._lock is not None:
+            self._lock.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """One transaction: all of it is committed, or none. A failed write is an `ArchiveError`."""
+        try:
+            with Session(self._engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except DatabaseError as error:
+            raise ArchiveError(
+                f"{self.path}: {error.orig}. What was committed is intact; mend the cause and run the same command."
+            ) from error
+
+    # Runs
+
+    def runs(self) -> Sequence[Run]:
+        """All runs, oldest first."""
+        with self.transaction() as session:
+            return session.exec(select(Run).order_by(col(Run.id))).all()
+
+    def run(self, run_id: int) -> Run:
+        """One run by its number."""
+        with self.transaction() as session:
+            if (found := session.get(Run, run_id)) is None:
+                raise ArchiveError(f"{self.path} has no run {run_id}; `evolve runs` lists them.")
+            return found
+
+    def latest(self, identity: str) -> Run | None:
+        """The newest run of an identity."""
+        with self.transaction() as session:
+            return session.exec(select(Run).where(Run.identity == identity).order_by(col(Run.id).desc())).first()
+
+    def save(self, row: SQLModel) -> None:
+        """Insert or update one row in a transaction of its own."""
+        with self.transaction() as session:
+            session.merge(row) if not _is_new(row) else session.add(row)
+
+    # Designs
+
+    def add_design(self, design: Design, member: Member, parents: Sequence[str], reason: str = "") -> bool:
+        """Enter a design into a run as proposed; False where the run has it already."""
+        with self.transaction() as session:
+            if session.get(Member, (member.run_id, member.design_id)) is not None:
+                return False
+            if session.get(Design, design.id) is None:
+                session.add(design)
+            session.add(member)
+            for position, parent in enumerate(parents):
+                row = Parent(run_id=member.run_id, design_id=design.id, position=position, parent_id=parent)
+                session.add(row)
+            session.add(make_event(member.run_id, design.id, State.PROPOSED, reason))
+            return True
+
+    def add_event(self, run_id: int, design_id: str, state: State, reason: str = "") -> None:
+        """Record one arrow in the life of a design."""
+        with self.transaction() as session:
+            session.add(make_event(run_id, design_id, state, reason))
+
+    def design(self, prefix: str) -> Design:
+        """The design whose id begins with `prefix`."""
+        with self.transaction() as session:
+            statement = select(Design).where(col(Design.id).startswith(prefix, autoescape=True)).limit(2)
+            found = session.exec(statement).all()
+        if len(found) != 1:
+            problem = "no design" if not found else "more than one design"
+            raise ArchiveError(f"{self.path} has {problem} whose id begins with {prefix!r}; `evolve top` lists ids.")
+        return found[0]
+
+    def source(self, design_id: str) -> str:
+        """The source of a design by its whole id."""
+        with self.transaction() as session:
+            return session.exec(select(Design.source).where(Design.id == design_id)).one()
+
+    def members(self, run_id: int) -> Sequence[Member]:
+        """A run's designs in the order of proposal, baselines first."""
+        with self.transaction() as session:
+            return session.exec(select(Member).where(Member.run_id == run_id).order_by(col(Member.number))).all()
+
+    def parents(self, run_id: int) -> Sequence[tuple[str, str]]:
+        """Pairs (design, parent) of a run."""
+        with self.transaction() as session:
+            statement = select(Parent.design_id, Parent.parent_id).where(Parent.run_id == run_id)
+            return session.exec(statement.order_by(col(Parent.design_id), col(Parent.position))).all()
+
+    def states(self, run_id: int) -> dict[str, tuple[State, str]]:
+        """The current state of each design of a run, with its reason."""
+        newest = select(func.max(Event.id)).where(Event.run_id == run_id).group_by(col(Event.design_id))
+        with self.transaction() as session:
+            statement = select(Event.design_id, Event.state, Event.reason).where(col(Event.id).in_(newest))
+            return {design: (State(state), reason) for design, state, reason in session.exec(statement)}
+
+    def life(self, run_id: int, design_id: str) -> Sequence[Event]:
+        """All events of a design in a run, oldest first."""
+        with self.transaction() as session:
+            statement = select(Event).where(Event.run_id == run_id, Event.design_id == design_id)
+            return session.exec(statement.order_by(col(Event.id))).all()
+
+    # Requests
+
+    def requests(self, run_id: int) -> Sequence[Request]:
+        """A run's requests in the order they were asked."""
+        with self.transaction() as session:
+            return session.exec(select(Request).where(Request.run_id == run_id).order_by(col(Request.number))).all()
+
+    # Episodes
+
+    def episodes(self, keys: Iterable[bytes]) -> dict[bytes, Episode]:
+        """Those of the episodes that are known."""
+        found: dict[bytes, Episode] = {}
+        wanted = list(keys)
+        with self.transaction() as session:
+            for start in range(0, len(wanted), 500):
+                part = wanted[start : start + 500]
+                for episode in session.exec(select(Episode).where(col(Episode.key).in_(part))):
+                    found[episode.key] = episode
+        return found
+
+    def recordings(self, keys: Sequence[bytes]) -> dict[bytes, Any]:
+        """Those of the trajectories that are known, as JSON values."""
+        with self.transaction() as session:
+            rows = session.exec(select(Recording).where(col(Recording.key).in_(keys)))
+            return {row.key: unpack(row.trajectory) for row in rows}
+
+    def add_episodes(self, episodes: Iterable[Episode], recordings: Iterable[Recording] = ()) -> None:
+        """Commit a batch of episodes; known ones are left as they are."""
+        with self.transaction() as session:
+            for episode in episodes:
+                if session.get(Episode, episode.key) is None:
+                    session.add(episode)
+            for recording in recordings:
+                if session.get(Recording, recording.key) is None:
+                    session.add(recording)
+
+    # Evaluations
+
+    def add_evaluation(
+        self, evaluation: Evaluation, outcomes: Sequence[Outcome], told: dict[bytes, bytes], event: Event | None = None
+    ) -> None:
+        """Commit an evaluation with its outcomes, and the event in the design's life that it is, if it is one."""
+        with self.transaction() as session:
+            session.add(evaluation)
+            session.flush()
+            assert evaluation.id is not None
+            for outcome in outcomes:
+                outcome.evaluation_id = evaluation.id
+                session.add(outcome)
+            for key, items in told.items():
+                if session.get(Told, key) is None:
+                    session.add(Told(key=key, items=items))
+            if event is not None:
+                session.add(event)
+
+    def evaluations(self, run_id: int, role: str) -> Sequence[Evaluation]:
+        """A run's evaluations on a role's tasks, oldest first."""
+        with self.transaction() as session:
+            statement = select(Evaluation).where(Evaluation.run_id == run_id, Evaluation.role == role)
+            return session.exec(statement.order_by(col(Evaluation.id))).all()
+
+    def evaluation(self, run_id: int, design_id: str, role: str) -> Evaluation | None:
+        """A design's latest evaluation on a role's tasks."""
+        with self.transaction() as session:
+            statement = select(Evaluation).where(
+                Evaluation.run_id == run_id, Evaluation.design_id == design_id, Evaluation.role == role
+            )
+            return session.exec(statement.order_by(col(Evaluation.id).desc())).first()
+
+    def outcomes(self, evaluation_id: int) -> Sequence[Outcome]:
+        """The scored episodes of an evaluation."""
+        with self.transaction() as session:
+            statement = select(Outcome).where(Outcome.evaluation_id == evaluation_id)
+            return session.exec(statement.order_by(col(Outcome.task_id), col(Outcome.repeat))).all()
+
+    def told(self, key: bytes) -> list[list[str]]:
+        """A delivered memory as (id, text) pairs."""
+        with self.transaction() as session:
+            row = session.get(Told, key)
+            return unpack(row.items) if row is not None else []
+
+    def looks(self, run_id: int) -> int:
+        """How often the test tasks were looked at for a run."""
+        with self.transaction() as session:
+            return session.exec(select(func.count()).select_from(Look).where(Look.run_id == run_id)).one()
+
+
+def open_archive(path: Path, *, write: bool = False) -> Archive:
+    """Open an archive; a writer creates it where there is none and holds its lock until `close`.
+
+    Raises `ArchiveError` for a missing file (reading), a file that is no archive, a newer schema, or a second writer.
+    """
+    if not write and not path.exists():
+        raise ArchiveError(f"there is no archive at {path}; `evolve run` makes one.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = _lock(path) if write else None
+        version = _schema_version(path)
+    except (sqlite3.DatabaseError, OSError) as error:
+        raise ArchiveError(f"{path} is no archive of Palimpsest or cannot be opened ({error}).") from error
+    if version is not None and version > SCHEMA_VERSION:
+        raise ArchiveError(
+            f"{path} was written by a newer Palimpsest (schema {version}; known here: {SCHEMA_VERSION}). Upgrade first."
+        )
+    archive = Archive(path, write=write, lock=lock)
+    if version is None:
+        if not write:
+            raise ArchiveError(f"{path} is empty; `evolve run` makes an archive.")
+        _create(archive)
+    return archive
+
+
+def _create(archive: Archive) -> None:
+    SQLModel.metadata.create_all(archive._engine)
+    archive.save(Meta(key="schema_version", value=str(SCHEMA_VERSION)))
+
+
+def _schema_version(path: Path) -> int | None:
+    """The schema version of a file; None where it is missing or empty. Raises where it is something else."""
+    if not path.exists() or path.stat().st_size == 0:
+        return None
+    connection = sqlite3.connect(f"file:{path.resolve()}?mode=ro", uri=True)
+    try:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not tables:
+            return None
+        if "meta" not in tables:
+            raise sqlite3.DatabaseError("it holds other tables")
+        row = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+        return int(row[0]) if row else None
+    finally:
+        connection.close()
+
+
+def _lock(path: Path) -> IO[str]:
+    lock = path.with_name(path.name + ".lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise ArchiveError(
+            f"another `evolve` is writing {path}; wait for it, or give --archive another name."
+        ) from None
+    return lock
+
+
+def _tune(connection: sqlite3.Connection, _: object) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA busy_timeout = 10000")
+
+
+def make_event(run_id: int, design_id: str, state: State, reason: str = "") -> Event:
+    """An arrow in the life of a design, now."""
+    return Event(run_id=run_id, design_id=design_id, state=state.value, reason=reason, created=time.time())
+
+
+def _is_new(row: SQLModel) -> bool:
+    return getattr(row, "id", "") is None

@@ -1,0 +1,1 @@
+"""Agents that play the domains' tasks, behind the one contract of `evolve.agents.base`."""

@@ -1,0 +1,220 @@
+"""The command line. Importing this module costs nothing heavy; each command imports what it uses."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from evolve.errors import InputError, StandstillError
+
+app = typer.Typer(
+    name="evolve",
+    help="Evolve memory designs for agents, as executable Python in real sandboxes.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+ArchiveOption = Annotated[Path, typer.Option("--archive", "-a", help="The archive, an SQLite file.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of a table.")]
+RunOption = Annotated[int | None, typer.Option("--run", "-r", help="Number of the run; by default the newest.")]
+DomainOption = Annotated[str | None, typer.Option(help="What is played; `evolve domains` lists them.")]
+SandboxOption = Annotated[str | None, typer.Option(help="docker, bubblewrap or process; by default the best here.")]
+WorkersOption = Annotated[int | None, typer.Option(help="Worker processes; by default one a core, 0 for this process.")]
+ARCHIVE = Path("palimpsest.db")
+
+
+@app.command()
+def run(
+    config: Annotated[Path | None, typer.Option(help="A TOML file with any of these options.")] = None,
+    archive: ArchiveOption = ARCHIVE,
+    domain: DomainOption = None,
+    agent: Annotated[str | None, typer.Option(help="Who plays: lexical.")] = None,
+    strategy: Annotated[str | None, typer.Option(help="What to try next: alma, best-of-n or random.")] = None,
+    proposer: Annotated[str | None, typer.Option(help="Who writes designs: genetic.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Search seed: draws tasks, parents and edits.")] = None,
+    designs: Annotated[int | None, typer.Option(help="Designs to try; a larger number extends a run.")] = None,
+    collection: Annotated[int | None, typer.Option(help="Tasks whose episodes fill the memory.")] = None,
+    collection_repeats: Annotated[int | None, typer.Option(help="Episodes of each of them.")] = None,
+    deployment: Annotated[int | None, typer.Option(help="Tasks that score a design.")] = None,
+    repeats: Annotated[int | None, typer.Option(help="Episodes of each of them.")] = None,
+    smoke: Annotated[int | None, typer.Option(help="Tasks whose retrieval must not fail.")] = None,
+    memory_budget: Annotated[int | None, typer.Option(help="Retrieved tokens an episode.")] = None,
+    reward_scale: Annotated[float | None, typer.Option(help="alma: lambda of its selection formula.")] = None,
+    visit_penalty: Annotated[float | None, typer.Option(help="alma: alpha of its selection formula.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="alma: temperature of its softmax.")] = None,
+    step_size: Annotated[int | None, typer.Option(help="alma: parents drawn without replacement.")] = None,
+    sandbox: SandboxOption = None,
+    workers: WorkersOption = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start another run of the same configuration.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Start a run, or go on with it: the same options on the same archive are the same run.
+
+    Example: evolve run --domain textworld:cooking --designs 24
+    """
+    from evolve.commands.run import run_search
+
+    flags = {name: value for name, value in locals().items() if name not in _NOT_CONFIGURATION}
+    run_search(config, flags, archive, fresh=fresh, as_json=as_json)
+
+
+_NOT_CONFIGURATION = {"config", "archive", "fresh", "as_json", "run_search"}
+
+
+@app.command()
+def runs(archive: ArchiveOption = ARCHIVE, as_json: JsonOption = False) -> None:
+    """List the archive's runs."""
+    from evolve.commands.inspect import list_runs
+
+    list_runs(archive, as_json=as_json)
+
+
+@app.command()
+def top(
+    archive: ArchiveOption = ARCHIVE,
+    run_number: RunOption = None,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many designs.")] = 10,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a run's best designs beside its baselines."""
+    from evolve.commands.inspect import show_top
+
+    show_top(archive, run_number, count, as_json=as_json)
+
+
+@app.command()
+def show(
+    design: Annotated[str, typer.Argument(help="The leading characters of a design's id.")],
+    archive: ArchiveOption = ARCHIVE,
+    run_number: RunOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a design: code, lineage, score by task, an example of what it tells, and why it failed if it did."""
+    from evolve.commands.inspect import show_design
+
+    show_design(archive, design, run_number, as_json=as_json)
+
+
+@app.command()
+def diff(
+    a: Annotated[str, typer.Argument(help="The leading characters of a design's id.")],
+    b: Annotated[str, typer.Argument(help="The leading characters of another's.")],
+    archive: ArchiveOption = ARCHIVE,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how the source of design B differs from that of design A."""
+    from evolve.commands.inspect import diff_designs
+
+    diff_designs(archive, a, b, as_json=as_json)
+
+
+@app.command("eval")
+def evaluate(
+    file: Annotated[Path, typer.Argument(help="A Python file with one MemoryDesign.")],
+    archive: ArchiveOption = ARCHIVE,
+    domain: DomainOption = None,
+    seed: Annotated[int | None, typer.Option(help="Draws the tasks, as in `evolve run`.")] = None,
+    collection: Annotated[int | None, typer.Option(help="Tasks whose episodes fill the memory.")] = None,
+    deployment: Annotated[int | None, typer.Option(help="Tasks that score the design.")] = None,
+    repeats: Annotated[int | None, typer.Option(help="Episodes of each of them.")] = None,
+    sandbox: SandboxOption = None,
+    workers: WorkersOption = None,
+    allow_unsafe: Annotated[bool, typer.Option("--allow-unsafe", help="Let untrusted code run on `process`.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Evaluate a design of your own against no memory and the nearest trajectory. Exit code 1 where it fails.
+
+    Example: evolve eval my_design.py --domain recall
+    """
+    from evolve.commands.evaluate import evaluate_file
+
+    flags = {
+        "domain": domain,
+        "seed": seed,
+        "collection": collection,
+        "deployment": deployment,
+        "repeats": repeats,
+        "sandbox": sandbox,
+        "workers": workers,
+    }
+    evaluate_file(file, flags, archive, allow_unsafe=allow_unsafe, as_json=as_json)
+
+
+@app.command()
+def test(
+    run_number: Annotated[int, typer.Argument(metavar="RUN", help="Number of the run.")],
+    archive: ArchiveOption = ARCHIVE,
+    design: Annotated[str | None, typer.Option(help="Test this design instead of the run's best.")] = None,
+    tasks: Annotated[int, typer.Option(min=2, help="Test tasks.")] = 40,
+    repeats: Annotated[int, typer.Option(min=1, help="Episodes of each of them.")] = 2,
+    sandbox: SandboxOption = None,
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Play the held-out test tasks with a run's best design. Every look is counted and printed.
+
+    Example: evolve test 1
+    """
+    from evolve.commands.evaluate import test_run
+
+    test_run(archive, run_number, design, tasks, repeats, {"sandbox": sandbox, "workers": workers}, as_json=as_json)
+
+
+@app.command()
+def domains(as_json: JsonOption = False) -> None:
+    """List the domains, whether they are installed, and how many tasks each role has."""
+    from evolve.commands.inspect import list_domains
+
+    list_domains(as_json=as_json)
+
+
+@app.command()
+def doctor(as_json: JsonOption = False) -> None:
+    """Say what is missing on this machine, with the command that mends it. Exit code 1 where something needed is."""
+    from evolve.commands.inspect import show_findings
+
+    show_findings(as_json=as_json)
+
+
+def main() -> None:
+    """Run the command line; whatever the user can mend ends in one sentence and exit code 2, never in a traceback."""
+    try:
+        app()
+    except InputError as error:
+        _end(str(error), 2)
+    except StandstillError as error:
+        _end(str(error), 1)
+    except KeyboardInterrupt:
+        _end("Interrupted. What is done is kept; the same command goes on.", 130)
+    except BrokenPipeError:
+        sys.exit(0)
+    except Exception as error:  # noqa: BLE001  only to tell known errors of the packages below without importing them
+        known = _known_error(error)
+        if known is None:
+            raise
+        _end(*known)
+
+
+def _known_error(error: Exception) -> tuple[str, int] | None:
+    """Sentence and exit code of the errors that name what to do about them."""
+    names: dict[str, int] = {
+        "ArchiveError": 2,
+        "DomainError": 2,
+        "NoBackendError": 2,
+        "SourceRejected": 2,
+        "MachineFault": 1,
+    }
+    code = names.get(type(error).__name__)
+    return (str(error), code) if code is not None else None
+
+
+def _end(sentence: str, code: int) -> Any:
+    from evolve.commands.show import say
+
+    say(sentence)
+    sys.exit(code)

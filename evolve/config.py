@@ -1,0 +1,63 @@
+"""A run's configuration: the same fields as flags of `evolve run`, as a TOML file, and as the archive's row."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from evolve.errors import InputError
+
+
+class RunConfig(BaseModel):
+    """All that a run depends on, and three fields that cannot change its result: see `FREE`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    domain: str = "textworld:cooking"
+    agent: str = "lexical"
+    strategy: str = "alma"
+    proposer: str = "genetic"
+    seed: int = Field(0, ge=0, description="search seed: draws tasks, parents and edits")
+    designs: int = Field(24, ge=1, description="designs to evaluate; a larger number extends a run")
+    collection: int = Field(20, ge=1, description="tasks that fill the memory")
+    collection_repeats: int = Field(2, ge=1, description="episodes of each of them")
+    deployment: int = Field(20, ge=2, description="tasks that score a design")
+    repeats: int = Field(2, ge=1, description="episodes of each of them")
+    smoke: int = Field(3, ge=1, description="tasks whose retrieval must not fail")
+    memory_budget: int = Field(1000, ge=1, description="retrieved tokens an episode")
+    reward_scale: float = Field(1.0, gt=0, description="alma: lambda in sigmoid(lambda * gain)")
+    visit_penalty: float = Field(0.5, ge=0, description="alma: alpha in gain - alpha * ln(1 + visits)")
+    temperature: float = Field(0.5, gt=0, description="alma: of the softmax over parents")
+    step_size: int = Field(5, ge=1, description="alma: parents drawn without replacement in a step")
+    sandbox: str | None = Field(None, description="docker, bubblewrap or process; by default the best that runs here")
+    workers: int | None = Field(None, ge=0, description="worker processes; by default one a core, 0 is this process")
+
+    def identity(self, *versions: str) -> str:
+        """Hash of what can change a result; `versions` are those of domain and agent."""
+        facts = self.model_dump(exclude=set(FREE))
+        return hashlib.sha256(json.dumps([facts, versions], sort_keys=True).encode()).hexdigest()[:16]
+
+
+FREE = ("designs", "sandbox", "workers")
+"""Fields outside a run's identity: a larger number of designs extends it, the others change only how fast it goes."""
+
+
+def make_config(file: Path | None, flags: dict[str, Any]) -> RunConfig:
+    """The configuration of a TOML file overridden by flags that were given; raises `InputError` naming the field."""
+    settings: dict[str, Any] = {}
+    if file is not None:
+        try:
+            settings = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise InputError(f"{file} cannot be read as TOML: {error}") from error
+    settings |= {name: value for name, value in flags.items() if value is not None}
+    try:
+        return RunConfig(**settings)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in error.errors())
+        raise InputError(f"the configuration is not valid: {problems}") from error

@@ -1,0 +1,9 @@
+"""The errors that end a command with one sentence."""
+
+
+class InputError(ValueError):
+    """The user asked for something that cannot be; the message says what was wrong and what to do. Exit code 2."""
+
+
+class StandstillError(RuntimeError):
+    """The machine kept failing; what was committed is intact and the same command goes on. Exit code 1."""

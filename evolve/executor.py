@@ -1,0 +1,60 @@
+"""Where jobs are done: a protocol, and the executor that does them in this process."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol
+
+from evolve.evaluator import Evaluator
+from evolve.jobs import Job, Result
+from sandbox.guest import Trajectory
+
+
+class Executor(Protocol):
+    """Does jobs, in any order. A job that was submitted comes back exactly once."""
+
+    slots: int
+    """How many jobs can be under way at once."""
+
+    def share(self, collection: Sequence[Trajectory]) -> None:
+        """Set the trajectories that later `BuildJob`s are built from."""
+
+    def submit(self, ticket: int, job: Job) -> None:
+        """Hand in a job under a number of the caller's."""
+
+    def collect(self) -> list[tuple[int, Result]]:
+        """Wait until at least one job is done, and return all that are; nothing where none is under way."""
+
+    def close(self) -> None:
+        """End the workers and their guests."""
+
+
+class SerialExecutor:
+    """Does one job at a time in this process, without ray: starts at once, for a single evaluation."""
+
+    slots = 1
+
+    def __init__(self, domain: str, agent: str, backend: str) -> None:
+        self._evaluator = Evaluator(domain, agent, backend)
+        self._collection: Sequence[Trajectory] = ()
+        self._waiting: deque[tuple[int, Job]] = deque()
+
+    def share(self, collection: Sequence[Trajectory]) -> None:
+        """Keep the trajectories."""
+        self._collection = collection
+
+    def submit(self, ticket: int, job: Job) -> None:
+        """Put the job in line."""
+        self._waiting.append((ticket, job))
+
+    def collect(self) -> list[tuple[int, Result]]:
+        """Do the next job."""
+        if not self._waiting:
+            return []
+        ticket, job = self._waiting.popleft()
+        return [(ticket, self._evaluator.run(job, self._collection))]
+
+    def close(self) -> None:
+        """End the guests."""
+        self._evaluator.close()

@@ -1,0 +1,59 @@
+"""Which tasks and agent seeds a run uses: a fixed draw by its seed within each role."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from evolve.errors import InputError
+from evolve.jobs import EpisodeOrder, episode_key
+from sandbox.guest import Item
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from domains.base import Domain, Role, TaskSpec
+    from evolve.agents.base import Agent
+    from evolve.config import RunConfig
+
+COLLECTION_SEEDS = 50
+"""Agent seeds of collection start here within a run's hundred, those of scored episodes at 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A run's draw of tasks. Episodes are addressed by `facts`, so equal ones are shared across runs."""
+
+    facts: tuple[str, ...]
+    reads_instructions: bool
+    first_seed: int
+    collection: tuple[TaskSpec, ...]
+    collection_repeats: int
+
+    def collect(self) -> list[EpisodeOrder]:
+        """The episodes that fill a memory, in the order in which designs take them in."""
+        repeats = range(COLLECTION_SEEDS, COLLECTION_SEEDS + self.collection_repeats)
+        return [self.order(spec, repeat) for repeat in repeats for spec in self.collection]
+
+    def order(self, spec: TaskSpec, repeat: int, items: tuple[Item, ...] = (), instructions: str = "") -> EpisodeOrder:
+        """One episode, addressed by all that it depends on; what the agent does not read is left out."""
+        told = instructions if self.reads_instructions else ""
+        seed = self.first_seed + repeat
+        return EpisodeOrder(episode_key(self.facts, spec, seed, items, told), spec, seed, items, told)
+
+
+def make_plan(config: RunConfig, domain: Domain, agent: Agent) -> Plan:
+    """Draw a run's collection tasks."""
+    from domains.base import Role
+
+    facts = (domain.name, domain.version, agent.name, agent.version)
+    collection = draw(domain, Role.COLLECTION, config.collection, config.seed)
+    return Plan(facts, agent.reads_instructions, 100 * config.seed, collection, config.collection_repeats)
+
+
+def draw(domain: Domain, role: Role, count: int, seed: int) -> tuple[TaskSpec, ...]:
+    """A window of a role's tasks that moves with the seed, so that every draw has the domain's mix of tasks."""
+    tasks: Sequence[TaskSpec] = domain.tasks(role)
+    if count > len(tasks):
+        raise InputError(f"{domain.name} has {len(tasks)} {role} tasks; {count} were asked for")
+    return tuple(tasks[(seed * count + i) % len(tasks)] for i in range(count))

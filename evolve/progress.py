@@ -1,0 +1,49 @@
+"""What can be told of a run while it runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from evolve.statistics import Estimate
+
+
+@dataclass(slots=True)
+class Progress:
+    """Counts and the best so far; changed by the search, read by whoever shows it."""
+
+    phase: str = "starting"
+    total: int = 0
+    """Designs asked for."""
+    evaluated: int = 0
+    failed: int = 0
+    played: int = 0
+    """Episodes played in this sitting."""
+    reused: int = 0
+    """Episodes that were known."""
+    no_memory: Estimate | None = None
+    best: tuple[str, Estimate] | None = None
+    """Id and score of the best candidate."""
+    gain: Estimate | None = None
+    """Its paired gain over no memory."""
+    notes: list[str] = field(default_factory=list)
+    """Sentences worth a person's eye: faults of the machine, designs that failed."""
+    began: float = field(default_factory=time.monotonic)
+    resumed: int = 0
+    """Designs that were done before this sitting."""
+
+    @property
+    def done(self) -> int:
+        """Designs that are done, one way or the other."""
+        return self.evaluated + self.failed
+
+    def seconds_left(self) -> float | None:
+        """Time to the last design at this sitting's pace; none before a design is done."""
+        fresh = self.done - self.resumed
+        if fresh <= 0:
+            return None
+        return (time.monotonic() - self.began) / fresh * (self.total - self.done)
+
+
+Watch = Callable[[Progress], None]

@@ -1,0 +1,244 @@
+"""The genetic proposer: writes designs without a language model, by editing its parents' syntax trees."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from evolve.proposers import blocks, expressions
+from evolve.proposers.base import Brief, Proposal
+from evolve.proposers.genome import Genome, read, write
+
+Operator = Callable[[Genome, Sequence[Genome], np.random.Generator], str | None]
+"""Edits a genome in place, given the other parents, and says what it did; None where it does not apply."""
+
+MOST_LAYERS = 4
+
+
+class GeneticProposer:
+    """Composes a fresh design from nothing, edits one parent, or crosses several."""
+
+    def propose(self, parents: Sequence[str], brief: Brief, rng: np.random.Generator) -> Proposal:
+        """Apply one operator, now and then two, drawn by the brief's weights, `DEFAULT_WEIGHTS` where it has none."""
+        if not parents:
+            genome, change = fresh(rng), "composed from building blocks"
+            return Proposal(write(genome, describe(genome)), change, "composed")
+        first, *others = [read(source) for source in parents]
+        genome = first.copy()
+        changes = [self._edit(genome, others, brief, rng) for _ in range(1 + int(rng.random() < 0.3))]
+        return Proposal(write(genome, describe(genome)), "; ".join(changes), "composed")
+
+    def _edit(self, genome: Genome, others: Sequence[Genome], brief: Brief, rng: np.random.Generator) -> str:
+        names = list(OPERATORS)
+        weights = np.array([brief.operators.get(name, DEFAULT_WEIGHTS[name]) for name in names])
+        while True:
+            name = names[int(rng.choice(len(names), p=weights / weights.sum()))]
+            if (change := OPERATORS[name](genome, others, rng)) is not None:
+                return change
+
+
+def fresh(rng: np.random.Generator) -> Genome:
+    """A random composition of building blocks."""
+    return Genome(
+        encoders=[blocks.draw("encoder", rng) for _ in range(int(rng.integers(1, 3)))],
+        store=blocks.draw("store", rng),
+        retriever=blocks.draw("retriever", rng),
+        managers=[blocks.draw("manager", rng) for _ in range(int(rng.integers(0, 3)))],
+        lines=int(blocks.LINES.draw(rng)),
+        worth=expressions.draw(rng),
+        place=expressions.draw(rng),
+    )
+
+
+def describe(genome: Genome) -> str:
+    """One line on what a design is made of."""
+    encoders = ", ".join(_names(call) for call in genome.encoders)
+    managers = ", ".join(_names(call) for call in genome.managers) or "nothing"
+    kept = f"{encoders} kept in {_names(genome.store)}"
+    return f"{kept}, found by {_names(genome.retriever)}, managed by {managers}."
+
+
+def swap_block(genome: Genome, others: Sequence[Genome], rng: np.random.Generator) -> str | None:
+    """Put another block of the same kind in the place of one."""
+    part, index = _choose(genome, rng)
+    old = _call(genome, part, index)
+    kind = blocks.KIND_OF[blocks.name_of(old)]
+    new = blocks.draw(kind, rng)
+    if blocks.name_of(new) == blocks.name_of(old):
+        return None
+    _put(genome, part, index, new)
+    return f"swapped {_names(old)} for {_names(new)}"
+
+
+def change_parameter(genome: Genome, others: Sequence[Genome], rng: np.random.Generator) -> str | None:
+    """Move one number of one block, or the number of lines told."""
+    tunable = [
+        (node, keyword, values)
+        for tree in [*genome.encoders, genome.retriever, *genome.managers]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and blocks.name_of(node) in blocks.BY_NAME
+        for keyword, (_, values) in zip(node.keywords, blocks.BY_NAME[blocks.name_of(node)].parameters, strict=True)
+    ]
+    at = int(rng.integers(len(tunable) + 1))
+    if at == len(tunable):
+        return change_lines(genome, others, rng)
+    node, keyword, values = tunable[at]
+    assert isinstance(keyword.value, ast.Constant)
+    old = keyword.value.value
+    assert isinstance(old, int | float)
+    keyword.value = ast.Constant(values.near(old, rng))
+    return f"moved {keyword.arg} of {blocks.name_of(node)} from {old} to {ast.unparse(keyword.value)}"
+
+
+def change_lines(genome: Genome, others: Sequence[Genome], rng: np.random.Generator) -> str | None:
+    """Tell more or fewer lines."""
+    old, genome.lines = genome.lines, int(blocks.LINES.near(genome.lines, rng))
+    return f"tells {genome.lines} lines instead of {old}"
+
+
+def mutate_worth(genome: Genome, others: Sequence[Genome], rng: np.random.Generator) -> str | None:
+    """Change the expression that decides what is told."""
+    genome.worth, kind = expressions.mutate(genome.worth, rng)
+    return f"worth ({kind}) is now {ast.unparse(genome.worth)}"
+
+
+def mutate_place(genome: Genome, others: Sequence[Genome], rng: np.random.Generator) -> str | None:
+    """Change the expression that decides what is told first."""
+    genome.place, kind = expressions.mutate(genome.place, rng)
+    return f"place ({kind}) is now {ast.unparse(genome.place)}"
+
+
+def add_layer(genome: Genome, others: Sequence[Genome], rng: np.random.Generator) -> str | None:
+    """Add an encoder or a manager."""
+    kind, calls = _layers(genome, rng)
+    if len(calls) >= MOST_LAYERS:
+        return None
+    new = blocks.draw(kind, rng)
+    calls.insert(int(rng.integers(len(calls) + 1)), new)
+    return f"added {_names(new)}"
+
+
+def drop_layer(genome: Genome, others: Sequence[Genome], rng: np.random.Generator) -> str | None:
+    """Drop an encoder, if it is not the only one, or a manager."""
+    kind, calls = _layers(genome, rng)
+    if len(calls) <= (1 if kind == "encoder" else 0):
+        return None
+    return f"dropped {_names(calls.pop(int(rng.integers(len(calls)))))}"
+
+
+def wrap_encoder(genome: Genome, others: Sequence[Genome], rng: np.random.Generator) -> str | None:
+    """Put slots for rare words into an encoder's lines, or take them out."""
+    at = int(rng.integers(len(genome.encoders)))
+    old = genome.encoders[at]
+    if isinstance(old, ast.Call) and blocks.name_of(old) == "Templates":
+        genome.encoders[at] = old.args[0]
+        return f"took the slots from {_names(old)}"
+    genome.encoders[at] = blocks.call(blocks.BY_NAME["Templates"], rng, [old])
+    return f"put slots into {_names(old)}"
+
+
+def fuse_retrievers(genome: Genome, others: Sequence[Genome], rng: np.random.Generator) -> str | None:
+    """Fuse the retriever with another by reciprocal ranks, or keep one part of a fusion."""
+    old = genome.retriever
+    if isinstance(old, ast.Call) and isinstance(parts := old.args[0] if old.args else None, ast.List):
+        genome.retriever = parts.elts[int(rng.integers(len(parts.elts)))]
+        return f"kept {_names(genome.retriever)} of {_names(old)}"
+    other = blocks.draw("retriever", rng, plain=True)
+    genome.retriever = blocks.call(blocks.BY_NAME["Hybrid"], rng, [old, other])
+    return f"fused {_names(old)} with {_names(other)}"
+
+
+def cross_parts(genome: Genome, others: Sequence[Genome], rng: np.random.Generator) -> str | None:
+    """Take whole parts from another parent."""
+    if not others:
+        return None
+    donor = others[int(rng.integers(len(others)))].copy()
+    chosen = [part for part in ("encoders", "store", "retriever", "managers", "lines") if rng.random() < 0.5]
+    chosen = [part for part in chosen if _text(getattr(genome, part)) != _text(getattr(donor, part))]
+    for part in chosen:
+        setattr(genome, part, getattr(donor, part))
+    return f"took {', '.join(chosen)} from another parent" if chosen else None
+
+
+def cross_expressions(genome: Genome, others: Sequence[Genome], rng: np.random.Generator) -> str | None:
+    """Graft a piece of another parent's scoring expression."""
+    if not others:
+        return None
+    donor = others[int(rng.integers(len(others)))]
+    part = "worth" if rng.random() < 0.6 else "place"
+    grafted = expressions.graft(getattr(genome, part), getattr(donor, part), rng)
+    if ast.unparse(grafted) == ast.unparse(getattr(genome, part)):
+        return None
+    setattr(genome, part, grafted)
+    return f"{part} (grafted) is now {ast.unparse(grafted)}"
+
+
+OPERATORS: dict[str, Operator] = {
+    "swap_block": swap_block,
+    "change_parameter": change_parameter,
+    "change_lines": change_lines,
+    "mutate_worth": mutate_worth,
+    "mutate_place": mutate_place,
+    "add_layer": add_layer,
+    "drop_layer": drop_layer,
+    "wrap_encoder": wrap_encoder,
+    "fuse_retrievers": fuse_retrievers,
+    "cross_parts": cross_parts,
+    "cross_expressions": cross_expressions,
+}
+DEFAULT_WEIGHTS = {
+    "swap_block": 2.0,
+    "change_parameter": 1.0,
+    "change_lines": 0.5,
+    "mutate_worth": 2.0,
+    "mutate_place": 2.0,
+    "add_layer": 1.5,
+    "drop_layer": 0.7,
+    "wrap_encoder": 1.0,
+    "fuse_retrievers": 0.7,
+    "cross_parts": 2.0,
+    "cross_expressions": 1.0,
+}
+
+
+def _names(call: ast.expr) -> str:
+    """A call by the names of its blocks: `Templates(CreditedActions)`."""
+    inner = [
+        _names(part)
+        for argument in (call.args if isinstance(call, ast.Call) else [])
+        for part in (argument.elts if isinstance(argument, ast.List) else [argument])
+        if blocks.name_of(part)
+    ]
+    return blocks.name_of(call) + (f"({', '.join(inner)})" if inner else "")
+
+
+def _text(part: object) -> str:
+    trees = part if isinstance(part, list) else [part]
+    return "; ".join(ast.unparse(tree) if isinstance(tree, ast.AST) else str(tree) for tree in trees)
+
+
+def _layers(genome: Genome, rng: np.random.Generator) -> tuple[str, list[ast.expr]]:
+    return ("encoder", genome.encoders) if rng.random() < 0.5 else ("manager", genome.managers)
+
+
+def _choose(genome: Genome, rng: np.random.Generator) -> tuple[str, int]:
+    spots = [("store", 0), ("retriever", 0)]
+    spots += [("encoders", index) for index in range(len(genome.encoders))]
+    spots += [("managers", index) for index in range(len(genome.managers))]
+    return spots[int(rng.integers(len(spots)))]
+
+
+def _call(genome: Genome, part: str, index: int) -> ast.expr:
+    value = getattr(genome, part)
+    found: ast.expr = value[index] if isinstance(value, list) else value
+    return found
+
+
+def _put(genome: Genome, part: str, index: int, new: ast.expr) -> None:
+    value = getattr(genome, part)
+    if isinstance(value, list):
+        value[index] = new
+    else:
+        setattr(genome, part, new)

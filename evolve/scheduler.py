@@ -1,0 +1,145 @@
+"""Runs many conversations over one executor: each waits only for what it needs, and equal episodes are played once."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from evolve.errors import StandstillError
+from evolve.evaluation import Episodes, Need
+from evolve.executor import Executor
+from evolve.jobs import EpisodeOrder, Job, MachineTrouble, Played, PlayJob
+
+CHUNK = 5
+"""Episodes in a job: few enough to keep all workers busy, enough to make the hand-over cheap."""
+TRIES = 4
+"""Times that a job is handed out before its machine trouble ends the run."""
+
+Activity = Generator[Need, Any, None]
+
+
+@dataclass(slots=True)
+class _Running:
+    """An activity with what it waits for."""
+
+    activity: Activity
+    number: int
+    wanted: Sequence[EpisodeOrder] = ()
+    missing: int = 0
+
+
+@dataclass(slots=True)
+class _Handed:
+    """A job in line or under way; `answers` where its result goes to its owner, not to those who await its episodes."""
+
+    job: Job
+    owner: _Running
+    answers: bool
+    tries: int = 1
+
+
+class Scheduler:
+    """Single-threaded. Older activities go first, so that results come in about the order of the requests."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        known: Callable[[Iterable[bytes]], Mapping[bytes, float]],
+        keep: Callable[[Sequence[Played]], None],
+        trouble: Callable[[str], None],
+    ) -> None:
+        self._executor = executor
+        self._known = known
+        self._keep = keep
+        self._trouble = trouble
+        self._numbers = count()
+        self._tickets = count()
+        self._line: list[tuple[int, int]] = []
+        self._jobs: dict[int, _Handed] = {}
+        self._under_way: set[int] = set()
+        self._awaited: dict[bytes, list[_Running]] = {}
+        self.active = 0
+        self.reused = 0
+        self.played = 0
+
+    def start(self, activity: Activity) -> None:
+        """Begin an activity; it runs until its first need."""
+        self.active += 1
+        self._advance(_Running(activity, next(self._numbers)), None)
+
+    def step(self) -> None:
+        """Hand out jobs to all free workers, wait for a result, and let the activities go on."""
+        while self._line and len(self._under_way) < self._executor.slots:
+            _, ticket = heapq.heappop(self._line)
+            self._under_way.add(ticket)
+            self._executor.submit(ticket, self._jobs[ticket].job)
+        for ticket, result in self._executor.collect():
+            self._under_way.discard(ticket)
+            handed = self._jobs.pop(ticket)
+            if isinstance(result, MachineTrouble):
+                self._again(handed, result.reason)
+                continue
+            if isinstance(result, list):
+                self._keep(result)
+                self.played += len(result)
+                self._tell(played.key for played in result)
+            if handed.answers:
+                self._advance(handed.owner, result)
+
+    def drain(self) -> None:
+        """Step until every activity has ended."""
+        while self.active:
+            self.step()
+
+    def _advance(self, running: _Running, value: Any) -> None:
+        try:
+            need = running.activity.send(value)
+        except StopIteration:
+            self.active -= 1
+            return
+        if isinstance(need, Episodes):
+            self._want(running, need.orders)
+        else:
+            self._line_up(_Handed(need, running, answers=True))
+
+    def _want(self, running: _Running, orders: Sequence[EpisodeOrder]) -> None:
+        running.wanted = orders
+        unique = {order.key: order for order in orders}
+        known = self._known(unique)
+        missing = {key: order for key, order in unique.items() if key not in known}
+        unseen = [order for key, order in missing.items() if key not in self._awaited]
+        self.reused += len(orders) - len(unseen)
+        running.missing = len(missing)
+        for key in missing:
+            self._awaited.setdefault(key, []).append(running)
+        for start in range(0, len(unseen), CHUNK):
+            self._line_up(_Handed(PlayJob(tuple(unseen[start : start + CHUNK])), running, answers=False))
+        if not missing:
+            self._answer(running)
+
+    def _tell(self, keys: Iterable[bytes]) -> None:
+        for key in keys:
+            for waiting in self._awaited.pop(key, ()):
+                waiting.missing -= 1
+                if waiting.missing == 0:
+                    self._answer(waiting)
+
+    def _answer(self, running: _Running) -> None:
+        self._advance(running, self._known(order.key for order in running.wanted))
+
+    def _line_up(self, handed: _Handed) -> None:
+        ticket = next(self._tickets)
+        self._jobs[ticket] = handed
+        heapq.heappush(self._line, (handed.owner.number, ticket))
+
+    def _again(self, handed: _Handed, reason: str) -> None:
+        self._trouble(reason)
+        if handed.tries >= TRIES:
+            raise StandstillError(f"the machine failed {TRIES} times at the same work, last: {reason}")
+        time.sleep(2.0 ** (handed.tries - 1))
+        handed.tries += 1
+        self._line_up(handed)

@@ -1,0 +1,58 @@
+"""ALMA's open-ended search: every design stays, and parents are drawn by gain, less what they were already used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from evolve.population import Population
+from evolve.strategies.base import Ask, Propose, Wait
+
+Vector = np.ndarray[Any, np.dtype[np.float64]]
+
+
+def parent_probabilities(
+    scores: Vector,
+    visits: Vector,
+    baseline: float,
+    reward_scale: float = 1.0,
+    visit_penalty: float = 0.5,
+    temperature: float = 0.5,
+) -> Vector:
+    """Probability of each design to be a parent, shape (designs,) (ALMA, arXiv 2602.07755, parent selection in code).
+
+    softmax(J / T) with J = sigmoid(lambda (f - f0)) - alpha ln(1 + t), f0 the score without memory, t the visits.
+
+    >>> parent_probabilities(np.array([0.5, 0.5]), np.array([0.0, 0.0]), 0.2)
+    array([0.5, 0.5])
+    """
+    normalised = 1 / (1 + np.exp(-reward_scale * (scores - baseline)))
+    value = (normalised - visit_penalty * np.log1p(visits)) / temperature
+    odds = np.exp(value - value.max())
+    return np.asarray(odds / odds.sum())
+
+
+class Alma:
+    """Steps of up to `step_size` parents, within a step without replacement; it begins with one fresh design."""
+
+    def __init__(self, reward_scale: float, visit_penalty: float, temperature: float, step_size: int) -> None:
+        self.reward_scale = reward_scale
+        self.visit_penalty = visit_penalty
+        self.temperature = temperature
+        self.step_size = step_size
+
+    def ask(self, population: Population, rng: np.random.Generator) -> Ask:
+        """One parent, and where another design exists a second one as donor for crossings."""
+        if not population.scores:
+            return Wait() if population.pending else Propose()
+        start = len(population.asked) - (len(population.asked) - 1) % self.step_size
+        used = {parents[0] for parents in population.asked[start:] if parents}
+        candidates = [design for design in population.scores if design not in used] or list(population.scores)
+        scores = np.array([population.scores[design] for design in candidates])
+        visits = np.array([float(population.visits[design]) for design in candidates])
+        settings = (self.reward_scale, self.visit_penalty, self.temperature)
+        odds = parent_probabilities(scores, visits, population.baseline, *settings)
+        parent = candidates[int(rng.choice(len(candidates), p=odds))]
+        donors = [design for design in population.scores if design != parent]
+        return Propose((parent, donors[int(rng.integers(len(donors)))]) if donors else (parent,))

@@ -1,0 +1,28 @@
+"""Controls, against which any strategy has to prove itself under the same budget."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from evolve.population import Population
+from evolve.strategies.base import Ask, Propose, Wait
+
+
+class BestOfN:
+    """No parents: every design is a fresh composition, and the best is taken."""
+
+    def ask(self, population: Population, rng: np.random.Generator) -> Ask:
+        """A fresh design."""
+        return Propose()
+
+
+class RandomParent:
+    """Evolution without selection: every evaluated design is equally likely to be a parent. It begins with one."""
+
+    def ask(self, population: Population, rng: np.random.Generator) -> Ask:
+        """A parent and, where another design exists, a donor, both uniform."""
+        if not population.scores:
+            return Wait() if population.pending else Propose()
+        designs = list(population.scores)
+        order = rng.permutation(len(designs))[:2]
+        return Propose(tuple(designs[i] for i in order))

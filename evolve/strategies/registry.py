@@ -1,0 +1,24 @@
+"""Strategies by name, made from a run's configuration."""
+
+from __future__ import annotations
+
+from evolve.config import RunConfig
+from evolve.errors import InputError
+from evolve.strategies.base import Strategy
+
+NAMES = ("alma", "best-of-n", "random")
+
+
+def make(config: RunConfig) -> Strategy:
+    """The strategy that a configuration names; an unknown one is an `InputError` that lists the known."""
+    from evolve.strategies.alma import Alma
+    from evolve.strategies.controls import BestOfN, RandomParent
+
+    match config.strategy:
+        case "alma":
+            return Alma(config.reward_scale, config.visit_penalty, config.temperature, config.step_size)
+        case "best-of-n":
+            return BestOfN()
+        case "random":
+            return RandomParent()
+    raise InputError(f"there is no strategy {config.strategy!r}; choose one of {', '.join(NAMES)}")

@@ -1,0 +1,48 @@
+"""Guests that are plain child processes with resource limits, for code that is composed of our own building blocks."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import distribution
+from typing import ClassVar
+
+from sandbox import backend
+from sandbox.backend import Limits
+from sandbox.guest.confine import ENVIRONMENT
+from sandbox.image import guest_layer
+from sandbox.local import ChildGuest
+
+
+def serve_command(python: str, own_limits: dict[str, int]) -> Sequence[str]:
+    """The command that runs the supervisor; `own_limits` are those that it puts on itself."""
+    return [python, "-s", "-S", "-P", "-u", "-m", "sandbox.guest.serve", json.dumps(own_limits)]
+
+
+class Process:
+    """Limits memory and CPU seconds of each process, and nothing else: not for code that a model or a person wrote."""
+
+    name: ClassVar[str] = "process"
+    isolates: ClassVar[frozenset[str]] = frozenset({backend.MEMORY, backend.CPU})
+
+    def start(self, limits: Limits) -> ChildGuest:
+        """Start a guest; the starting thread must outlive it, because the kernel kills the guest with that thread."""
+        own = {
+            "memory": limits.memory_bytes,
+            "cpu": limits.cpu_seconds,
+            "file": limits.tmpfs_bytes,
+            "parent": os.getpid(),
+        }
+        wheels = str(distribution("numpy").locate_file(""))
+        environment = {**ENVIRONMENT, "PYTHONPATH": f"{guest_layer()}{os.pathsep}{wheels}"}
+        return ChildGuest(serve_command(sys.executable, own), environment, limits)
+
+    def reap(self) -> int:
+        """Nothing to do: the kernel kills a guest with the thread that started it."""
+        return 0
+
+    def available(self) -> str | None:
+        """It runs wherever prctl does."""
+        return None if sys.platform == "linux" else "the process backend needs Linux; use docker"

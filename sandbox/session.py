@@ -1,0 +1,217 @@
+"""One design in one guest, seen from the host. Every reply is a claim and is checked before it is believed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.backend import DesignFault, Guest, GuestEndedError, Limits, MachineFault
+from sandbox.broker import Broker
+from sandbox.guest import frames
+from sandbox.guest.design import Memory, Query, Step, Trajectory
+
+PROTOCOL = 1
+PHASES = frozenset({"begin", "step"})
+
+_MAX_NAME = 200
+_MAX_INSTRUCTIONS = 16_384
+_MAX_TRACEBACK = 8_000
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a design says of itself."""
+
+    name: str
+    instructions: str
+    phases: frozenset[str]
+
+
+class DesignSession:
+    """Calls of one design, in order, one at a time (a lock holds other threads back); several episodes may be open.
+
+    `DesignFault` charges the design; where it came from a deadline, an exit or a broken protocol the session is over
+    (`alive` is false), where the design raised an exception the session goes on. `MachineFault` blames nobody.
+    """
+
+    def __init__(self, guest: Guest, limits: Limits, broker: Broker) -> None:
+        self._guest = guest
+        self._limits = limits
+        self._broker = broker
+        self._lock = threading.RLock()
+        self._episodes = 0
+        self.alive = True
+        self.calls = 0
+        self.seconds = 0.0
+
+    @property
+    def embedded_texts(self) -> int:
+        """How many texts the design has had embedded."""
+        return self._broker.embedded_texts
+
+    @property
+    def log(self) -> str:
+        """The tail of what the design printed."""
+        return self._guest.log
+
+    def load(self, source: str, seed: int) -> Loaded:
+        """Run the module and construct its design."""
+        request = {"op": "load", "source": source, "seed": seed}
+        claim = self._call(request, self._limits.load_seconds)
+        with self._claims("load"):
+            return _loaded(claim)
+
+    def update(self, trajectory: Trajectory) -> None:
+        """Give the design a finished episode."""
+        self._call({"op": "update", "trajectory": frames.pack(trajectory)}, self._limits.update_seconds)
+
+    def manage(self) -> None:
+        """Let the design consolidate."""
+        self._call({"op": "manage"}, self._limits.manage_seconds)
+
+    @contextmanager
+    def episode(self) -> Iterator[EpisodeSession]:
+        """Fork the built memory for one episode; what happens in it leaves no trace in the design."""
+        with self._lock:
+            self._episodes += 1
+            number = self._episodes
+        self._call({"op": "open", "episode": number}, self._limits.episode_seconds)
+        try:
+            yield EpisodeSession(self, number)
+        finally:
+            if self.alive:
+                with suppress(DesignFault):
+                    self._call({"op": "close", "episode": number}, self._limits.episode_seconds)
+
+    def close(self) -> None:
+        """End the guest."""
+        self.alive = False
+        self._guest.kill()
+
+    # --- one call
+
+    def _call(self, request: dict[str, Any], seconds: float, grace: float = 0.0) -> Any:
+        with self._lock:
+            if not self.alive:
+                raise DesignFault(request["op"], "Exit", "the guest of this design has ended")
+            self.calls += 1
+            payload = frames.encode({**request, "id": self.calls})
+            began = time.monotonic()
+            try:
+                with self._claims(request["op"]):
+                    reply = self._exchange(payload, self.calls, began + seconds + grace)
+            finally:
+                self.seconds += time.monotonic() - began
+        if "error" in reply:
+            raise _fault(request["op"], reply["error"])
+        return reply["result"]
+
+    def _exchange(self, payload: bytes, number: int, deadline: float) -> dict[str, Any]:
+        self._guest.send(payload, deadline)
+        while True:
+            reply = frames.decode(self._guest.receive(deadline))
+            if not isinstance(reply, dict):
+                raise frames.FrameError("a reply must be an object")
+            if "call" not in reply:
+                break
+            began = time.monotonic()
+            self._answer_toolkit(reply, deadline)
+            deadline += time.monotonic() - began  # the design does not pay for the host's time
+        if reply.get("id") != number or not ("error" in reply or "result" in reply):
+            raise frames.FrameError("a reply to something that was not asked")
+        return reply
+
+    def _answer_toolkit(self, call: dict[str, Any], deadline: float) -> None:
+        episode = call.get("episode")
+        if episode is not None and type(episode) is not int:
+            raise frames.FrameError("a toolkit call of no episode")
+        answer = self._broker.answer(call)
+        patience = max(deadline, time.monotonic() + self._limits.grace_seconds)
+        self._guest.send(frames.encode({"op": "answer", "episode": episode, **answer}), patience)
+
+    @contextmanager
+    def _claims(self, at: str) -> Iterator[None]:
+        """Turn what the transport and the checks raise into faults; all of them end the guest."""
+        try:
+            yield
+        except TimeoutError:
+            self.close()
+            raise DesignFault(at, "Timeout", "the guest was killed at the host's deadline") from None
+        except frames.FrameError as error:
+            self.close()
+            raise DesignFault(at, "Protocol", str(error)) from None
+        except GuestEndedError as error:
+            self.close()
+            raise DesignFault(at, error.kind, str(error)) from None
+        except MachineFault:
+            self.close()
+            raise
+
+
+class EpisodeSession:
+    """The calls of one episode, served by a forked child of the built memory."""
+
+    def __init__(self, session: DesignSession, number: int) -> None:
+        self._session = session
+        self._number = number
+
+    def retrieve(self, query: Query) -> Memory:
+        """Ask the design for its memory, items best first; nothing is cut yet."""
+        claim = self._call("retrieve", "query", query, self._session._limits.retrieve_seconds)
+        with self._session._claims("retrieve"):
+            return frames.unpack_memory(claim)
+
+    def observe(self, step: Step) -> None:
+        """Show the design one step of the episode."""
+        self._call("observe", "step", step, self._session._limits.observe_seconds)
+
+    def _call(self, op: str, field: str, record: Query | Step, seconds: float) -> Any:
+        request = {"op": op, "episode": self._number, "seconds": seconds, field: frames.pack(record)}
+        return self._session._call(request, seconds, self._session._limits.grace_seconds)
+
+
+def await_ready(guest: Guest, deadline: float) -> None:
+    """Wait for a started guest's first frame; before it no design has run, so a failure is the machine's."""
+    try:
+        claim = frames.decode(guest.receive(deadline))
+        problem = None if claim == {"ready": PROTOCOL} else "it speaks another protocol"
+    except (TimeoutError, GuestEndedError, frames.FrameError) as error:
+        problem = str(error) or "it did not answer in time"
+    if problem is not None:
+        guest.kill()
+        raise MachineFault(f"a guest did not start: {problem}; its log: {guest.log[-500:].strip() or 'empty'}")
+
+
+def still_answers(guest: Guest, deadline: float) -> bool:
+    """Whether a guest that has waited for work is still there; it is killed if not."""
+    try:
+        guest.send(frames.encode({"op": "ping", "id": 0}), deadline)
+        if frames.decode(guest.receive(deadline)) == {"id": 0, "result": None}:
+            return True
+    except (TimeoutError, GuestEndedError, frames.FrameError, MachineFault):
+        pass
+    with suppress(MachineFault):
+        guest.kill()
+    return False
+
+
+def _loaded(claim: Any) -> Loaded:
+    match claim:
+        case {"name": str(name), "instructions": str(instructions), "phases": [*phases]} if len(claim) == 3:
+            if len(name) > _MAX_NAME or len(instructions) > _MAX_INSTRUCTIONS:
+                raise frames.FrameError(f"instructions of {len(instructions)} characters are too long")
+            if not all(isinstance(phase, str) and phase in PHASES for phase in phases):
+                raise frames.FrameError("phases that do not exist")
+            return Loaded(name, instructions, frozenset(phases))
+    raise frames.FrameError("load: expected a name, instructions and phases")
+
+
+def _fault(at: str, claim: Any) -> DesignFault:
+    match claim:
+        case {"kind": str(kind), "message": str(message), "traceback": str(traceback)}:
+            return DesignFault(at, kind[:100], message[:1000], traceback[-_MAX_TRACEBACK:])
+    return DesignFault(at, "Protocol", "an error without a kind, a message and a traceback")
