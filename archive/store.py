@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import quote
 
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import func
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, SQLModel, col, create_engine, select
 
 from archive.tables import (
@@ -58,7 +59,8 @@ class Archive:
         self._lock = lock
         mode = "rwc" if write else "ro"
         self._engine = create_engine(
-            f"sqlite:///file:{path.resolve()}?mode={mode}&uri=true", connect_args={"check_same_thread": False}
+            f"sqlite:///file:{quote(str(path.resolve()))}?mode={mode}&uri=true",
+            connect_args={"check_same_thread": False},
         )
         if write:
             sqlalchemy_event.listen(self._engine, "connect", _tune)
@@ -75,10 +77,17 @@ class Archive:
         try:
             with Session(self._engine, expire_on_commit=False) as session, session.begin():
                 yield session
-        except DatabaseError as error:
+        except DBAPIError as error:
             raise ArchiveError(
                 f"{self.path}: {error.orig}. What was committed is intact; mend the cause and run the same command."
             ) from error
+
+    def create(self) -> None:
+        """Make the tables in an empty file, all of them or none."""
+        with self.transaction() as session:
+            session.connection().exec_driver_sql("BEGIN")  # else SQLite would commit table by table
+            SQLModel.metadata.create_all(session.connection())
+            session.add(Meta(key="schema_version", value=str(SCHEMA_VERSION)))
 
     # Runs
 
@@ -94,10 +103,13 @@ class Archive:
                 raise ArchiveError(f"{self.path} has no run {run_id}; `evolve runs` lists them.")
             return found
 
-    def latest(self, identity: str) -> Run | None:
-        """The newest run of an identity."""
+    def latest(self, identity: str | None = None) -> Run | None:
+        """The newest run, of an identity if one is given."""
+        statement = select(Run).order_by(col(Run.id).desc())
+        if identity is not None:
+            statement = statement.where(Run.identity == identity)
         with self.transaction() as session:
-            return session.exec(select(Run).where(Run.identity == identity).order_by(col(Run.id).desc())).first()
+            return session.exec(statement).first()
 
     def save(self, row: SQLModel) -> None:
         """Insert or update one row in a transaction of its own."""
@@ -106,8 +118,10 @@ class Archive:
 
     # Designs
 
-    def add_design(self, design: Design, member: Member, parents: Sequence[str], reason: str = "") -> bool:
-        """Enter a design into a run as proposed; False where the run has it already."""
+    def add_design(
+        self, design: Design, member: Member, parents: Sequence[str], request: Request | None = None, reason: str = ""
+    ) -> bool:
+        """Enter a design into a run as proposed, and with it the request that it answers; False where it is known."""
         with self.transaction() as session:
             if session.get(Member, (member.run_id, member.design_id)) is not None:
                 return False
@@ -118,6 +132,8 @@ class Archive:
                 row = Parent(run_id=member.run_id, design_id=design.id, position=position, parent_id=parent)
                 session.add(row)
             session.add(make_event(member.run_id, design.id, State.PROPOSED, reason))
+            if request is not None:
+                session.merge(request)
             return True
 
     def add_event(self, run_id: int, design_id: str, state: State, reason: str = "") -> None:
@@ -145,8 +161,19 @@ class Archive:
         with self.transaction() as session:
             return session.exec(select(Member).where(Member.run_id == run_id).order_by(col(Member.number))).all()
 
+    def member(self, run_id: int, design_id: str) -> Member | None:
+        """A design's place in a run, if it has one."""
+        with self.transaction() as session:
+            return session.get(Member, (run_id, design_id))
+
+    def runs_of(self, design_id: str) -> Sequence[int]:
+        """Numbers of the runs that have a design, oldest first."""
+        with self.transaction() as session:
+            statement = select(Member.run_id).where(Member.design_id == design_id)
+            return session.exec(statement.order_by(col(Member.run_id))).all()
+
     def parents(self, run_id: int) -> Sequence[tuple[str, str]]:
-        """Pairs (design, parent) of a run."""
+        """Pairs (design, parent) of a run, the first parent of a design before its second."""
         with self.transaction() as session:
             statement = select(Parent.design_id, Parent.parent_id).where(Parent.run_id == run_id)
             return session.exec(statement.order_by(col(Parent.design_id), col(Parent.position))).all()
@@ -258,34 +285,50 @@ def open_archive(path: Path, *, write: bool = False) -> Archive:
     """
     if not write and not path.exists():
         raise ArchiveError(f"there is no archive at {path}; `evolve run` makes one.")
+    version = _readable_version(path)
+    if version is None and not write:
+        raise ArchiveError(f"{path} is empty; `evolve run` makes an archive.")
+    archive = Archive(path, write=write, lock=_lock(path) if write else None)
+    if write and _readable_version(path) is None:  # asked again, now that the lock keeps others out
+        try:
+            archive.create()
+        except ArchiveError:
+            archive.close()
+            raise
+    return archive
+
+
+def is_being_written(path: Path) -> bool:
+    """Whether a writer has the archive open now."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = _lock(path) if write else None
+        with _lock_path(path).open("r") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _readable_version(path: Path) -> int | None:
+    try:
         version = _schema_version(path)
-    except (sqlite3.DatabaseError, OSError) as error:
-        raise ArchiveError(f"{path} is no archive of Palimpsest or cannot be opened ({error}).") from error
+    except (sqlite3.DatabaseError, OSError, ValueError) as error:
+        raise ArchiveError(
+            f"{path} is no archive of Palimpsest or cannot be opened ({error}); give --archive another name."
+        ) from error
     if version is not None and version > SCHEMA_VERSION:
         raise ArchiveError(
             f"{path} was written by a newer Palimpsest (schema {version}; known here: {SCHEMA_VERSION}). Upgrade first."
         )
-    archive = Archive(path, write=write, lock=lock)
-    if version is None:
-        if not write:
-            raise ArchiveError(f"{path} is empty; `evolve run` makes an archive.")
-        _create(archive)
-    return archive
-
-
-def _create(archive: Archive) -> None:
-    SQLModel.metadata.create_all(archive._engine)
-    archive.save(Meta(key="schema_version", value=str(SCHEMA_VERSION)))
+    return version
 
 
 def _schema_version(path: Path) -> int | None:
     """The schema version of a file; None where it is missing or empty. Raises where it is something else."""
     if not path.exists() or path.stat().st_size == 0:
         return None
-    connection = sqlite3.connect(f"file:{path.resolve()}?mode=ro", uri=True)
+    connection = sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)
     try:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if not tables:
@@ -293,13 +336,23 @@ def _schema_version(path: Path) -> int | None:
         if "meta" not in tables:
             raise sqlite3.DatabaseError("it holds other tables")
         row = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
-        return int(row[0]) if row else None
+        if row is None:
+            raise sqlite3.DatabaseError("it names no schema version")
+        return int(row[0])
     finally:
         connection.close()
 
 
+def _lock_path(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")
+
+
 def _lock(path: Path) -> IO[str]:
-    lock = path.with_name(path.name + ".lock").open("w")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = _lock_path(path).open("w")
+    except OSError as error:
+        raise ArchiveError(f"{path} cannot be written ({error}); give --archive another name.") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -47,6 +47,10 @@ class TextEnvironment(gymnasium.Env[str, str]):
         super().reset(seed=seed)
         return "", {}
 
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """Take a listed action: observation, reward, terminated, truncated, info."""
+        raise NotImplementedError
+
 
 class Domain(Protocol):
     """A source of tasks. `version` changes whenever a task, a score or an observation would come out differently."""

@@ -13,32 +13,10 @@ from typing import Any, ClassVar
 from domains.base import Role, TaskSpec, TextEnvironment
 
 COLOURS = ("amber", "black", "green", "violet", "white")
-CUES = [
-    "anchor",
-    "basket",
-    "candle",
-    "drum",
-    "engine",
-    "feather",
-    "goblet",
-    "hammer",
-    "island",
-    "jacket",
-    "kettle",
-    "lantern",
-    "mirror",
-    "needle",
-    "oar",
-    "pillow",
-    "quilt",
-    "ribbon",
-    "saddle",
-    "tunnel",
-    "urn",
-    "violin",
-    "wagon",
-    "yacht",
-]
+CUES = (
+    *("anchor", "basket", "candle", "drum", "engine", "feather", "goblet", "hammer", "island", "jacket", "kettle"),
+    *("lantern", "mirror", "needle", "oar", "pillow", "quilt", "ribbon", "saddle", "tunnel", "urn", "violin", "wagon"),
+)
 SIZES = {Role.COLLECTION: 60, Role.DEPLOYMENT: 60, Role.REFLECTION: 30, Role.CONFIRMATION: 60, Role.TEST: 100}
 CUES_PER_EPISODE = 4
 

@@ -38,7 +38,7 @@ COOKING = (
 """The cooking games of sixteen tasks in a row; every role goes through this cycle."""
 
 TREASURE_LEVELS = (21, 22, 23, 24)
-COIN_LEVELS = (108, 110, 206, 208)
+COIN_LEVELS = (105, 106, 107, 204)
 
 
 def cooking(number: int, seed: int) -> Game:

@@ -65,6 +65,15 @@ class Outcome(NamedTuple):
     position: Position | None
 
 
+class Reply(NamedTuple):
+    """What the interpreter answers to a command; `points` is None where it ended the game."""
+
+    text: str
+    events: list[str]
+    inventory: str
+    points: int | None
+
+
 class GameGraph:
     """One game with its interpreter; safe to share between environments and threads."""
 
@@ -91,9 +100,10 @@ class GameGraph:
         self._interpreter.reset()
         self._say("tw-trace-actions")
         self._say("tw-extra-infos score")
+        inventory = self._say("tw-extra-infos inventory").inventory
         self._base = self._interpreter.get_state()[0]
         situation = self._situation(self._game.world.state)
-        self.start = self._arrive(situation, situation.met, 0)
+        self.start = self._arrive(situation, situation.met, 0, inventory)
 
     def play(self, position: Position, action: str) -> Outcome:
         """What `action` leads to from `position`."""
@@ -103,25 +113,26 @@ class GameGraph:
                 outcome = position.outcomes[action] = self._play(position, action)
         return outcome
 
-    def _say(self, command: str) -> tuple[str, list[str], int | None]:
-        """Type a command; what it prints, what it says that it did, and the points so far if the game goes on."""
+    def _say(self, command: str) -> Reply:
+        """Type a command."""
         from textworld.envs.wrappers.tw_inform7 import _detect_extra_infos, _detect_i7_events_debug_tags
 
-        tags, text = _detect_extra_infos(self._interpreter.step(command)[0], ["score", "moves"])
+        tags, text = _detect_extra_infos(self._interpreter.step(command)[0], ["inventory", "score", "moves"])
         events, text = _detect_i7_events_debug_tags(text)
-        return text, events, int(tags["score"].split("\n")[0]) if tags["score"] else None
+        points = int(tags["score"].split("\n")[0]) if tags["score"] else None
+        return Reply(text, events, tidy(tags["inventory"] or ""), points)
 
     def _play(self, position: Position, action: str) -> Outcome:
         self._restore(position)
-        text, events, scored = self._say(action)
-        points = position.points if scored is None else scored
-        won = "*** The End ***" in text
-        if won or "*** You lost! ***" in text:
-            return Outcome(observation(text), points, won, None)
-        situation, done = self._follow(position, events)
-        room = tidy(text)
-        seen = room if room.startswith("-= ") and points == position.points else None
-        arrived = self._arrive(situation, done, points, seen)
+        reply = self._say(action)
+        points = position.points if reply.points is None else reply.points
+        won = "*** The End ***" in reply.text
+        if won or "*** You lost! ***" in reply.text:
+            return Outcome(observation(reply.text), points, won, None)
+        situation, done = self._follow(position, reply.events)
+        text = tidy(reply.text)
+        room = text if text.startswith("-= ") and points == position.points else None
+        arrived = self._arrive(situation, done, points, reply.inventory, room)
         return Outcome(observation(text, arrived.description, arrived.inventory), points, False, arrived)
 
     def _follow(self, position: Position, events: list[str]) -> tuple[Situation, frozenset[int]]:
@@ -151,7 +162,9 @@ class GameGraph:
             situation = self._situations[key] = Situation(key, actions, commands, met)
         return situation
 
-    def _arrive(self, situation: Situation, done: frozenset[int], points: int, room: str | None = None) -> Position:
+    def _arrive(
+        self, situation: Situation, done: frozenset[int], points: int, inventory: str, room: str | None = None
+    ) -> Position:
         """The position that the interpreter is in; `room` is its description where that was just printed."""
         memory, stack, *registers = self._interpreter.get_state()
         key = situation, done, points, self._objects(memory)
@@ -162,9 +175,8 @@ class GameGraph:
                 self._situations.clear()
                 self.start.outcomes.clear()
             delta = zlib.compress((memory ^ self._base).tobytes() + stack.tobytes(), 1)
-            room = room or tidy(self._say("look")[0])
-            carried = tidy(self._say("inventory")[0])
-            position = Position(room, carried, situation, done, points, delta, tuple(registers))
+            room = room or tidy(self._say("look").text)
+            position = Position(room, inventory, situation, done, points, delta, tuple(registers))
             self._positions[key] = position
         return position
 

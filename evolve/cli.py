@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -185,36 +185,29 @@ def main() -> None:
     """Run the command line; whatever the user can mend ends in one sentence and exit code 2, never in a traceback."""
     try:
         app()
-    except InputError as error:
-        _end(str(error), 2)
-    except StandstillError as error:
-        _end(str(error), 1)
+    except SystemExit:
+        raise
     except KeyboardInterrupt:
         _end("Interrupted. What is done is kept; the same command goes on.", 130)
     except BrokenPipeError:
         sys.exit(0)
-    except Exception as error:  # noqa: BLE001  only to tell known errors of the packages below without importing them
-        known = _known_error(error)
-        if known is None:
-            raise
-        _end(*known)
+    except _known_errors() as error:
+        _end(str(error), 2)
 
 
-def _known_error(error: Exception) -> tuple[str, int] | None:
-    """Sentence and exit code of the errors that name what to do about them."""
-    names: dict[str, int] = {
-        "ArchiveError": 2,
-        "DomainError": 2,
-        "NoBackendError": 2,
-        "SourceRejected": 2,
-        "MachineFault": 1,
-    }
-    code = names.get(type(error).__name__)
-    return (str(error), code) if code is not None else None
+def _known_errors() -> tuple[type[Exception], ...]:
+    """The errors that name what to do about them; imported only when one was raised."""
+    from archive.store import ArchiveError
+    from domains.base import DomainError
+    from sandbox.backend import MachineFault
+    from sandbox.backends import NoBackendError
+    from sandbox.source import SourceRejected
+
+    return InputError, StandstillError, ArchiveError, DomainError, MachineFault, NoBackendError, SourceRejected
 
 
-def _end(sentence: str, code: int) -> Any:
-    from evolve.commands.show import say
+def _end(sentence: str, code: int) -> None:
+    from evolve.commands.show import complain
 
-    say(sentence)
+    complain(sentence)
     sys.exit(code)

@@ -1,9 +1,9 @@
-"""The errors that end a command with one sentence."""
+"""The errors that end a command with one sentence and exit code 2."""
 
 
 class InputError(ValueError):
-    """The user asked for something that cannot be; the message says what was wrong and what to do. Exit code 2."""
+    """The user asked for something that cannot be; the message says what was wrong and what to do."""
 
 
 class StandstillError(RuntimeError):
-    """The machine kept failing; what was committed is intact and the same command goes on. Exit code 1."""
+    """The machine kept failing; what was committed is intact and the same command goes on."""

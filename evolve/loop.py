@@ -24,6 +24,7 @@ from archive.tables import (
     State,
 )
 from domains.base import Role
+from evolve.errors import InputError, StandstillError
 from evolve.evaluation import Need, Verdict, by_task, score
 from evolve.executor import Executor
 from evolve.jobs import BuildJob, Built, Played, PlayJob, PrepareJob
@@ -62,6 +63,8 @@ class Search:
         executor: Executor,
         checker: SourceChecker,
         watch: Watch = lambda progress: None,
+        *,
+        isolated: bool = True,
     ) -> None:
         assert run.id is not None
         self.archive = archive
@@ -71,10 +74,14 @@ class Search:
         self.executor = executor
         self.checker = checker
         self.watch = watch
+        self.isolated = isolated
+        """Whether untrusted code may run on this sitting's sandbox."""
         self.plan = make_plan(config, domain, agent)
         self.population = Population()
         self.progress = Progress(total=config.designs)
         self.baselines: dict[str, Mapping[str, float]] = {}
+        self.failures: dict[str, str] = {}
+        """Why designs failed in this sitting, by id."""
         self.scheduler = Scheduler(executor, self._known, self._keep, self._note)
 
     # Stages
@@ -83,9 +90,7 @@ class Search:
         """Draw a role's tasks, make what they need, collect if that is not done, and evaluate the baselines."""
         specs = draw(self.domain, role, count, self.config.seed)
         self._phase("preparing tasks")
-        for spec in (*self.plan.collection, *specs):
-            self.scheduler.start(_prepared(spec))
-        self.scheduler.drain()
+        self._drain([_prepared(spec) for spec in (*self.plan.collection, *specs)])
         self._phase("collecting episodes")
         self._collect()
         return specs
@@ -97,12 +102,15 @@ class Search:
             source = files("archive.seeds").joinpath(f"{name}.py").read_text(encoding="utf-8")
             design_id = self.enter(Proposal(source, name, "untrusted"), 0, ())
             assert design_id is not None
-            self.baselines[name] = self.evaluated(design_id, role, specs, repeats)
+            if not (scores := self.evaluated(design_id, role, specs, repeats)):
+                raise StandstillError(f"the baseline {name} failed here: {self.failures[design_id]}")
+            self.baselines[name] = scores
         self.progress.no_memory = estimate(list(self.baselines["no_memory"].values()))
 
     def search(self, strategy: Strategy, proposer: Proposer, specs: tuple[TaskSpec, ...]) -> None:
         """Ask until the run's designs are done; first finish what an earlier sitting left."""
         self._restore(proposer, specs)
+        self.progress.searching_since = time.monotonic()
         self._phase("searching")
         while True:
             while self.scheduler.active < self.executor.slots + 2 and len(self.population.asked) < self.config.designs:
@@ -119,8 +127,15 @@ class Search:
 
     # Designs
 
-    def enter(self, proposal: Proposal, number: int, parents: Sequence[str]) -> str | None:
-        """Check a proposal and enter it into the run; None where the run has it. Raises `SourceRejected`."""
+    def enter(
+        self, proposal: Proposal, number: int, parents: Sequence[str], request: Request | None = None
+    ) -> str | None:
+        """Check a proposal and enter it into the run; None where the run has it. Raises `SourceRejected`.
+
+        The request that it answers is answered in the same transaction, so that a killed run asks nothing twice.
+        """
+        if number:
+            self.admit(proposal.origin)
         checked = self.checker.check(proposal.source)
         now = time.time()
         design = Design(
@@ -128,32 +143,44 @@ class Search:
         )
         role = "candidate" if number else "baseline"
         member = Member(run_id=self.run_id, design_id=checked.hash, number=number, role=role, change=proposal.change)
-        is_new = self.archive.add_design(design, member, parents)
+        if request is not None:
+            request.result = json.dumps({"design": checked.hash})
+        is_new = self.archive.add_design(design, member, parents, request)
         return checked.hash if is_new or not number else None
+
+    def admit(self, origin: str) -> None:
+        """Refuse untrusted code on a sandbox that does not isolate; raises `InputError`."""
+        if origin == "untrusted" and not self.isolated:
+            raise InputError(
+                "this design is untrusted code, and the sandbox would let it read and write your files; install docker"
+                " or bubblewrap (`evolve doctor` says how), or give --allow-unsafe if you trust it"
+            )
 
     def scores(self, design_id: str, role: Role) -> dict[str, float]:
         """A design's score by task from its latest evaluation; empty where it has none."""
-        row = self.archive.evaluation(self.run_id, design_id, role)
-        if row is None or row.id is None:
-            return {}
-        return by_task([(outcome.task_id, outcome.score) for outcome in self.archive.outcomes(row.id)])
+        return by_task([(outcome.task_id, outcome.score) for outcome in self._outcomes(design_id, role)])
 
     def evaluated(self, design_id: str, role: Role, specs: tuple[TaskSpec, ...], repeats: int) -> Mapping[str, float]:
         """A design's score by task, from the archive or from an evaluation now; empty where it failed."""
-        if not (scores := self.scores(design_id, role)):
-            self.scheduler.start(_only(self._judge(design_id, role, specs, repeats)))
-            self.scheduler.drain()
-            scores = self.scores(design_id, role)
-        return scores
+        wanted = {(spec.id, repeat) for spec in specs for repeat in range(repeats)}
+        if {(outcome.task_id, outcome.repeat) for outcome in self._outcomes(design_id, role)} != wanted:
+            self._drain([_only(self._judge(design_id, role, specs, repeats))])
+            if design_id in self.failures:
+                return {}
+        return self.scores(design_id, role)
+
+    def _outcomes(self, design_id: str, role: Role) -> Sequence[Outcome]:
+        row = self.archive.evaluation(self.run_id, design_id, role)
+        return self.archive.outcomes(row.id) if row is not None and row.id is not None else ()
 
     # Activities
 
     def _pursue(self, request: Request, ask: Propose, proposer: Proposer, specs: tuple[TaskSpec, ...]) -> Activity:
         """Have a design proposed, and evaluate it."""
-        design_id = self._propose(request.number, ask, proposer)
-        request.result = json.dumps({"design": design_id})
-        self.archive.save(request)
+        design_id = self._propose(request, ask, proposer)
         if design_id is None:
+            request.result = json.dumps({"design": None})
+            self.archive.save(request)
             self._learn("", None)
         else:
             yield from self._finish(design_id, specs)
@@ -174,7 +201,9 @@ class Search:
         source = self.archive.source(design_id)
         built: Built = yield BuildJob(design_id, source, DESIGN_SEED, specs, smoke, self.config.memory_budget)
         if built.failure:
-            self.archive.add_event(self.run_id, design_id, State.FAILED, built.failure)
+            self.failures[design_id] = built.failure
+            if selects:
+                self.archive.add_event(self.run_id, design_id, State.FAILED, built.failure)
             self._note(f"design {short(design_id)} failed: {built.failure.splitlines()[0]}")
             return None
         if selects:
@@ -183,14 +212,14 @@ class Search:
         self._commit(design_id, role, verdict)
         return verdict
 
-    def _propose(self, number: int, ask: Propose, proposer: Proposer) -> str | None:
-        rng = self._rng(number, 1)
+    def _propose(self, request: Request, ask: Propose, proposer: Proposer) -> str | None:
+        rng = self._rng(request.number, 1)
         sources = [self.archive.design(parent).source for parent in ask.parents]
         for _ in range(DRAWS):
             proposal = proposer.propose(sources, ask.brief, rng)
-            if (design_id := self.enter(proposal, number + 1, ask.parents)) is not None:
+            if (design_id := self.enter(proposal, request.number + 1, ask.parents, request)) is not None:
                 return design_id
-        self._note(f"request {number} drew {DRAWS} designs that the run has already, and none that is new")
+        self._note(f"request {request.number} drew {DRAWS} designs that the run has already, and none that is new")
         return None
 
     # What is committed
@@ -252,11 +281,12 @@ class Search:
     def _collect(self) -> None:
         orders = self.plan.collect()
         keys = [order.key for order in orders]
-        missing = [order for order in orders if order.key not in self.archive.recordings(keys)]
-        for start in range(0, len(missing), 4):
-            self.scheduler.start(_played(PlayJob(tuple(missing[start : start + 4]), record=True)))
-        self.scheduler.drain()
         recordings = self.archive.recordings(keys)
+        missing = [order for order in orders if order.key not in recordings]
+        if missing:
+            parts = [tuple(missing[start : start + 4]) for start in range(0, len(missing), 4)]
+            self._drain([_played(PlayJob(part, record=True)) for part in parts])
+            recordings = self.archive.recordings(keys)
         self.executor.share([frames.unpack(Trajectory, recordings[key]) for key in keys])
 
     def _restore(self, proposer: Proposer, specs: tuple[TaskSpec, ...]) -> None:
@@ -307,10 +337,20 @@ class Search:
     def _rng(self, number: int, use: int) -> np.random.Generator:
         return np.random.default_rng(np.random.SeedSequence(self.config.seed, spawn_key=(number, use)))
 
+    def _drain(self, activities: Sequence[Activity]) -> None:
+        """Run activities to their end, and show how far they are."""
+        for activity in activities:
+            self.scheduler.start(activity)
+        while self.scheduler.active:
+            self.progress.part, self.progress.parts = len(activities) - self.scheduler.active, len(activities)
+            self.scheduler.step()
+            self._show()
+
     # What is shown
 
     def _phase(self, phase: str) -> None:
         self.progress.phase = phase
+        self.progress.part = self.progress.parts = 0
         self._show()
 
     def _note(self, sentence: str) -> None:

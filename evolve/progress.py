@@ -16,6 +16,9 @@ class Progress:
     phase: str = "starting"
     total: int = 0
     """Designs asked for."""
+    part: int = 0
+    parts: int = 0
+    """How much of the phase is done, and of how much, where that is known."""
     evaluated: int = 0
     failed: int = 0
     played: int = 0
@@ -30,6 +33,7 @@ class Progress:
     notes: list[str] = field(default_factory=list)
     """Sentences worth a person's eye: faults of the machine, designs that failed."""
     began: float = field(default_factory=time.monotonic)
+    searching_since: float | None = None
     resumed: int = 0
     """Designs that were done before this sitting."""
 
@@ -41,9 +45,9 @@ class Progress:
     def seconds_left(self) -> float | None:
         """Time to the last design at this sitting's pace; none before a design is done."""
         fresh = self.done - self.resumed
-        if fresh <= 0:
+        if fresh <= 0 or self.searching_since is None:
             return None
-        return (time.monotonic() - self.began) / fresh * (self.total - self.done)
+        return (time.monotonic() - self.searching_since) / fresh * max(0, self.total - self.done)
 
 
 Watch = Callable[[Progress], None]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from evolve.executor import Executor
     from sandbox.backend import Backend
 
+Versions = tuple[str, str]
+"""Of the domain and of the agent."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sitting:
@@ -35,24 +38,22 @@ class Sitting:
 
 
 @contextmanager
-def sit_down(config: RunConfig, path: Path, watch: Watch, *, fresh: bool = False) -> Iterator[Sitting]:
+def sit_down(
+    config: RunConfig, path: Path, watch: Watch, *, fresh: bool = False, allow_unsafe: bool = False
+) -> Iterator[Sitting]:
     """Open the archive and a run of this configuration (the latest of its identity unless `fresh`); start workers."""
-    from sandbox.backends import choose
-    from sandbox.source import SourceChecker
 
-    domain = domains.load(config.domain)
-    agent = agents.load(config.agent)
-    backend = choose(config.sandbox)
-    archive = open_archive(path, write=True)
-    checker = SourceChecker()
-    executor: Executor | None = None
-    try:
-        run = _open_run(archive, config, (domain.version, agent.version), backend, fresh=fresh)
-        executor = _hire(config, backend.name)
-        began = time.monotonic()
-        before = run.elapsed
+    def find(archive: Archive, versions: Versions) -> Run:
+        return _open_run(archive, config, versions, fresh=fresh)
+
+    with _seats(config, path, watch, find, allow_unsafe=allow_unsafe) as sitting:
+        run, archive = sitting.run, sitting.archive
+        run.sandbox = describe(sitting.backend)
+        run.status = "running"
+        archive.save(run)
+        began, before = time.monotonic(), run.elapsed
         try:
-            yield Sitting(Search(archive, run, config, domain, agent, executor, checker, watch), archive, run, backend)
+            yield sitting
             run.status = "done"
         except BaseException:
             run.status = "interrupted"
@@ -60,37 +61,79 @@ def sit_down(config: RunConfig, path: Path, watch: Watch, *, fresh: bool = False
         finally:
             run.elapsed = before + time.monotonic() - began
             archive.save(run)
-    finally:
-        if executor is not None:
-            executor.close()
-        checker.close()
-        archive.close()
+
+
+@contextmanager
+def visit(
+    config: RunConfig, path: Path, number: int, watch: Watch, *, allow_unsafe: bool = False
+) -> Iterator[Sitting]:
+    """Open an existing run to evaluate something more for it; its row stays as it is."""
+
+    def find(archive: Archive, versions: Versions) -> Run:
+        run = archive.run(number)
+        if (run.domain_version, run.agent_version) != versions:
+            raise InputError(
+                f"run {number} was made with version {run.domain_version} of {config.domain} and {run.agent_version} of"
+                f" {config.agent}; these are now {' and '.join(versions)}, so the scores would not be comparable"
+            )
+        return run
+
+    with _seats(config, path, watch, find, allow_unsafe=allow_unsafe) as sitting:
+        yield sitting
+
+
+@contextmanager
+def _seats(
+    config: RunConfig, path: Path, watch: Watch, find: Callable[[Archive, Versions], Run], *, allow_unsafe: bool
+) -> Iterator[Sitting]:
+    from sandbox.backend import FILESYSTEM
+    from sandbox.backends import choose
+    from sandbox.source import SourceChecker
+
+    domain = domains.load(config.domain)
+    agent = agents.load(config.agent)
+    backend = choose(config.sandbox)
+    isolated = allow_unsafe or FILESYSTEM in backend.isolates
+    with ExitStack() as stack:
+        archive = open_archive(path, write=True)
+        stack.callback(archive.close)
+        run = find(archive, (domain.version, agent.version))
+        checker = stack.enter_context(SourceChecker())
+        executor = _hire(config, backend.name)
+        stack.callback(executor.close)
+        search = Search(archive, run, config, domain, agent, executor, checker, watch, isolated=isolated)
+        yield Sitting(search, archive, run, backend)
 
 
 def describe(backend: Backend) -> str:
     """A backend's name and what it does not isolate."""
-    from sandbox.backend import HAZARDS
-
-    missing = ", ".join(sorted(HAZARDS - backend.isolates))
+    missing = ", ".join(left_open(backend))
     return f"{backend.name} (does not isolate: {missing})" if missing else f"{backend.name} (isolates everything named)"
 
 
-def _open_run(archive: Archive, config: RunConfig, versions: tuple[str, str], backend: Backend, *, fresh: bool) -> Run:
+def left_open(backend: Backend) -> list[str]:
+    """The hazards that a backend does not isolate."""
+    from sandbox.backend import HAZARDS
+
+    return sorted(HAZARDS - backend.isolates)
+
+
+def _open_run(archive: Archive, config: RunConfig, versions: Versions, *, fresh: bool) -> Run:
     identity = config.identity(*versions)
     run = None if fresh else archive.latest(identity)
     if run is None:
         domain_version, agent_version = versions
         run = Run(
             identity=identity,
-            config="",
+            config=config.model_dump_json(),
             domain_version=domain_version,
             agent_version=agent_version,
             sandbox="",
             created=time.time(),
         )
-    run.config = config.model_dump_json()
-    run.sandbox = describe(backend)
-    run.status = "running"
+    else:
+        known = type(config).model_validate_json(run.config)
+        run.config = config.model_copy(update={"designs": max(known.designs, config.designs)}).model_dump_json()
     archive.save(run)
     if run.id is None:
         raise InputError(f"{archive.path} did not take the run")

@@ -5,16 +5,19 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
-from ray.exceptions import RayActorError
+from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 
 from evolve.jobs import Job, MachineTrouble, Result
 from sandbox.guest import Trajectory
+
+CLOSING_SECONDS = 5.0
 
 
 class Worker:
@@ -73,14 +76,19 @@ class RayExecutor:
             except RayActorError as error:
                 actor = self._hire()
                 result = MachineTrouble(f"a worker died: {error}")
+            except RayTaskError as error:
+                raise error.cause from None
             self._idle.append(actor)
             results.append((ticket, result))
         return results
 
     def close(self) -> None:
-        """End actors and guests; a job under way is abandoned."""
-        for actor in self._idle:
-            ray.get(actor.close.remote())
+        """End actors and guests; a job under way gets a moment to end, then is abandoned."""
+        if self._running:
+            ended, _ = ray.wait(list(self._running), num_returns=len(self._running), timeout=CLOSING_SECONDS)
+            self._idle.extend(self._running[ref][1] for ref in ended)
+        with suppress(RayActorError, GetTimeoutError):
+            ray.get([actor.close.remote() for actor in self._idle], timeout=CLOSING_SECONDS)
         ray.shutdown()
 
     def _hire(self) -> Any:

@@ -27,7 +27,8 @@ class Limits:
     processes: int = 64
     cpu_seconds: int = 60
     tmpfs_bytes: int = 16 * 1024 * 1024
-    frame_bytes: int = 8 * 1024 * 1024
+    frame_bytes: int = 2 * 1024 * 1024
+    """How long a frame of the guest may be; what it may hold in JSON takes a multiple of that in memory."""
     log_bytes: int = 64 * 1024
     """How much of the guest's log is kept: its tail."""
     output_bytes: int = 32 * 1024 * 1024

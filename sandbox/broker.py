@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from sandbox.guest.toolkit import MAX_BATCH, MAX_CHARACTERS
+
 Embed = Callable[[Sequence[str]], list[list[float]]]
 
-MAX_BATCH = 1000
-MAX_CHARACTERS = 1_000_000
+MAX_CALLS = 10_000
+"""Toolkit calls in a design's life, refused ones too; each costs the host some work."""
 
 
 class RefusedError(Exception):
@@ -23,6 +25,11 @@ class Broker:
         self.allowance = allowance
         self.calls = 0
         self.embedded_texts = 0
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether the design has made more calls than any may."""
+        return self.calls >= MAX_CALLS
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """The answer to a toolkit call, as the guest's claim of one arrived: a result, or an error with its reason."""

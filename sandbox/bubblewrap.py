@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import ClassVar
 
-from sandbox import backend
+from sandbox import backend, seccomp
 from sandbox.backend import Limits, MachineFault
 from sandbox.guest.confine import ENVIRONMENT
 from sandbox.image import GUEST_PATH, PYTHON, guest_layer, interpreter_root
@@ -16,6 +18,8 @@ from sandbox.local import ChildGuest
 from sandbox.process import serve_command
 
 NOBODY = 65534
+
+_SWITCHES = {"kernel.unprivileged_userns_clone": "1", "kernel.apparmor_restrict_unprivileged_userns": "0"}
 
 
 class Bubblewrap:
@@ -32,7 +36,9 @@ class Bubblewrap:
             "cpu": limits.cpu_seconds,
             "file": limits.tmpfs_bytes,
         }
-        return ChildGuest([*self._jail(limits.tmpfs_bytes), *serve_command(PYTHON, own)], {}, limits)
+        with _filter_fd() as fds:
+            command = [*self._jail(limits.tmpfs_bytes, fds), *serve_command(PYTHON, own)]
+            return ChildGuest(command, {}, limits, pass_fds=fds)
 
     def reap(self) -> int:
         """Nothing to do: the kernel kills a guest with the thread that started it."""
@@ -44,20 +50,23 @@ class Bubblewrap:
             return "bwrap is not installed; on Debian: apt-get install bubblewrap"
         if os.geteuid() == 0 and shutil.which("setpriv") is None:
             return "setpriv is not installed, and bwrap must not run as root; on Debian: apt-get install util-linux"
-        command = [*self._jail(1 << 20), PYTHON, "-S", "-c", ""]
+        closed = _closed_to_nobody(interpreter_root())
+        if os.geteuid() == 0 and closed is not None:
+            return f"an unprivileged user cannot enter {closed}; set PALIMPSEST_CACHE to a folder that all can read"
         try:
-            probe = subprocess.run(command, env={}, cwd="/", capture_output=True, text=True, timeout=30, check=False)
+            with _filter_fd() as fds:
+                command = [*self._jail(1 << 20, fds), PYTHON, "-S", "-c", ""]
+                probe = subprocess.run(
+                    command, env={}, cwd="/", capture_output=True, text=True, timeout=30, check=False, pass_fds=fds
+                )
         except (OSError, subprocess.TimeoutExpired) as error:
             return f"bwrap does not answer: {error}"
         if probe.returncode == 0:
             return None
         reason = probe.stderr.strip() or f"status {probe.returncode}"
-        return (
-            f"bwrap cannot make a sandbox here: {reason}; unprivileged user namespaces may be switched off: "
-            "sysctl -w kernel.unprivileged_userns_clone=1"
-        )
+        return f"bwrap cannot make a sandbox here: {reason}; {_remedy()}"
 
-    def _jail(self, tmpfs_bytes: int) -> Sequence[str]:
+    def _jail(self, tmpfs_bytes: int, filter_fds: Sequence[int]) -> Sequence[str]:
         bwrap = shutil.which("bwrap")
         if bwrap is None:
             raise MachineFault(self.available() or "bwrap is not installed")
@@ -83,8 +92,39 @@ class Bubblewrap:
                 for name, value in {**ENVIRONMENT, "PYTHONPATH": GUEST_PATH}.items()
                 for word in ("--setenv", name, value)
             ),
+            *(word for fd in filter_fds for word in ("--seccomp", str(fd))),
             "--",
         ]
+
+
+def _remedy() -> str:
+    """What most likely keeps an unprivileged user from making namespaces, and how to allow it."""
+    for name, value in _SWITCHES.items():
+        switch = Path("/proc/sys", *name.split("."))
+        if switch.exists() and switch.read_text().strip() != value:
+            return f"allow unprivileged user namespaces: sudo sysctl -w {name}={value}"
+    return "a container or chroot may forbid it, and bwrap must be of version 0.8 or later"
+
+
+def _closed_to_nobody(folder: Path) -> Path | None:
+    """The first folder on the way that an unprivileged user cannot enter."""
+    return next((each for each in (*reversed(folder.parents), folder) if not each.stat().st_mode & 0o001), None)
+
+
+@contextmanager
+def _filter_fd() -> Iterator[Sequence[int]]:
+    """A descriptor from which bwrap reads the filter of system calls; none on a machine that has no filter."""
+    program = seccomp.program()
+    if program is None:
+        yield ()
+        return
+    reader, writer = os.pipe()
+    try:
+        os.write(writer, program)
+        os.close(writer)
+        yield (reader,)
+    finally:
+        os.close(reader)
 
 
 def _unprivileged() -> Sequence[str]:

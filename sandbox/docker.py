@@ -42,11 +42,16 @@ class Docker:
             self._connected = docker.from_env(timeout=60)
         return self._connected
 
+    def image(self) -> str:
+        """The tag of the image that guests start from, built if the engine has it not yet."""
+        with _engine_faults("build the guest's image"):
+            return image_tag(self._client())
+
     def start(self, limits: Limits) -> ContainerGuest:
         """Create, attach and start a container."""
+        tag = self.image()
         with _engine_faults("start a container"):
             client = self._client()
-            tag = image_tag(client)
             created = client.api.create_container(
                 tag,
                 list(serve_command(PYTHON_NAME, {"cpu": limits.cpu_seconds, "file": limits.tmpfs_bytes})),
@@ -77,11 +82,9 @@ class Docker:
         try:
             with _engine_faults("ask the engine"):
                 client = self._client()
-                client.ping()
-                os_type = client.info().get("OSType")
+                return _shortcoming(client.api.base_url, client.info())
         except MachineFault as error:
             return f"no Docker engine answers ({error}); start one, for example: sudo systemctl start docker"
-        return None if os_type == "linux" else f"the engine runs {os_type} containers, and a guest needs linux"
 
 
 class ContainerGuest(StreamGuest):
@@ -137,6 +140,18 @@ class ContainerGuest(StreamGuest):
         if status == 128 + 24:
             raise GuestEndedError("Timeout", f"used up its {self._limits.cpu_seconds} seconds of CPU")
         raise GuestEndedError("Exit", f"the guest's process ended with status {status}")
+
+
+def _shortcoming(address: str, engine: dict[str, Any]) -> str | None:
+    """Why an engine that answers cannot hold a guest."""
+    if not address.startswith(("http+docker://localhost", "http://")):
+        return f"the engine at {address} is reached by TLS or SSH; unset DOCKER_HOST to use the local one"
+    if engine.get("OSType") != "linux":
+        return f"the engine runs {engine.get('OSType')} containers; switch it to linux ones"
+    lacking = [name for name in ("MemoryLimit", "PidsLimit") if not engine.get(name)]
+    if lacking:
+        return f"the engine cannot enforce {' and '.join(lacking)}; let it use control groups (docker info says more)"
+    return None
 
 
 def _host_config(limits: Limits) -> dict[str, Any]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from sandbox.backend import DesignFault, Guest, GuestEndedError, Limits, MachineFault
 from sandbox.broker import Broker
 from sandbox.guest import frames
 from sandbox.guest.design import Memory, Query, Step, Trajectory
+
+T = TypeVar("T")
+Call = Callable[[dict[str, Any], float, Callable[[Any], Any]], Any]
 
 PROTOCOL = 1
 PHASES = frozenset({"begin", "step"})
@@ -60,18 +63,15 @@ class DesignSession:
 
     def load(self, source: str, seed: int) -> Loaded:
         """Run the module and construct its design."""
-        request = {"op": "load", "source": source, "seed": seed}
-        claim = self._call(request, self._limits.load_seconds)
-        with self._claims("load"):
-            return _loaded(claim)
+        return self._call({"op": "load", "source": source, "seed": seed}, self._limits.load_seconds, _loaded)
 
     def update(self, trajectory: Trajectory) -> None:
         """Give the design a finished episode."""
-        self._call({"op": "update", "trajectory": frames.pack(trajectory)}, self._limits.update_seconds)
+        self._call({"op": "update", "trajectory": frames.pack(trajectory)}, self._limits.update_seconds, _nothing)
 
     def manage(self) -> None:
         """Let the design consolidate."""
-        self._call({"op": "manage"}, self._limits.manage_seconds)
+        self._call({"op": "manage"}, self._limits.manage_seconds, _nothing)
 
     @contextmanager
     def episode(self) -> Iterator[EpisodeSession]:
@@ -79,13 +79,13 @@ class DesignSession:
         with self._lock:
             self._episodes += 1
             number = self._episodes
-        self._call({"op": "open", "episode": number}, self._limits.episode_seconds)
+        self._call({"op": "open", "episode": number}, self._limits.episode_seconds, _nothing)
         try:
-            yield EpisodeSession(self, number)
+            yield EpisodeSession(self._call, self._limits, number)
         finally:
             if self.alive:
                 with suppress(DesignFault):
-                    self._call({"op": "close", "episode": number}, self._limits.episode_seconds)
+                    self._call({"op": "close", "episode": number}, self._limits.episode_seconds, _nothing)
 
     def close(self) -> None:
         """End the guest."""
@@ -94,7 +94,8 @@ class DesignSession:
 
     # --- one call
 
-    def _call(self, request: dict[str, Any], seconds: float, grace: float = 0.0) -> Any:
+    def _call(self, request: dict[str, Any], seconds: float, read: Callable[[Any], T]) -> T:
+        """Send a request and read what comes back; `read` checks the result, which is a claim like the rest."""
         with self._lock:
             if not self.alive:
                 raise DesignFault(request["op"], "Exit", "the guest of this design has ended")
@@ -103,12 +104,13 @@ class DesignSession:
             began = time.monotonic()
             try:
                 with self._claims(request["op"]):
-                    reply = self._exchange(payload, self.calls, began + seconds + grace)
+                    reply = self._exchange(payload, self.calls, began + seconds)
             finally:
                 self.seconds += time.monotonic() - began
         if "error" in reply:
             raise _fault(request["op"], reply["error"])
-        return reply["result"]
+        with self._claims(request["op"]):
+            return read(reply["result"])
 
     def _exchange(self, payload: bytes, number: int, deadline: float) -> dict[str, Any]:
         self._guest.send(payload, deadline)
@@ -129,6 +131,8 @@ class DesignSession:
         episode = call.get("episode")
         if episode is not None and type(episode) is not int:
             raise frames.FrameError("a toolkit call of no episode")
+        if self._broker.is_exhausted:
+            raise frames.FrameError(f"more than {self._broker.calls} toolkit calls")
         answer = self._broker.answer(call)
         patience = max(deadline, time.monotonic() + self._limits.grace_seconds)
         self._guest.send(frames.encode({"op": "answer", "episode": episode, **answer}), patience)
@@ -155,23 +159,22 @@ class DesignSession:
 class EpisodeSession:
     """The calls of one episode, served by a forked child of the built memory."""
 
-    def __init__(self, session: DesignSession, number: int) -> None:
-        self._session = session
+    def __init__(self, call: Call, limits: Limits, number: int) -> None:
+        self._call = call
+        self._limits = limits
         self._number = number
 
     def retrieve(self, query: Query) -> Memory:
         """Ask the design for its memory, items best first; nothing is cut yet."""
-        claim = self._call("retrieve", "query", query, self._session._limits.retrieve_seconds)
-        with self._session._claims("retrieve"):
-            return frames.unpack_memory(claim)
+        seconds = self._limits.retrieve_seconds
+        request = {"op": "retrieve", "episode": self._number, "seconds": seconds, "query": frames.pack(query)}
+        return cast(Memory, self._call(request, seconds + self._limits.grace_seconds, frames.unpack_memory))
 
     def observe(self, step: Step) -> None:
         """Show the design one step of the episode."""
-        self._call("observe", "step", step, self._session._limits.observe_seconds)
-
-    def _call(self, op: str, field: str, record: Query | Step, seconds: float) -> Any:
-        request = {"op": op, "episode": self._number, "seconds": seconds, field: frames.pack(record)}
-        return self._session._call(request, seconds, self._session._limits.grace_seconds)
+        seconds = self._limits.observe_seconds
+        request = {"op": "observe", "episode": self._number, "seconds": seconds, "step": frames.pack(step)}
+        self._call(request, seconds + self._limits.grace_seconds, _nothing)
 
 
 def await_ready(guest: Guest, deadline: float) -> None:
@@ -197,6 +200,11 @@ def still_answers(guest: Guest, deadline: float) -> bool:
     with suppress(MachineFault):
         guest.kill()
     return False
+
+
+def _nothing(claim: Any) -> None:
+    if claim is not None:
+        raise frames.FrameError("a result where none is expected")
 
 
 def _loaded(claim: Any) -> Loaded:

@@ -16,6 +16,8 @@ from typing import ClassVar
 from sandbox.guest import Item, lines, words
 
 Words = frozenset[str]
+LONGEST_LINE = 60
+"""Longer lines are prose, and ground nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,8 @@ class Weights:
     """How fast later items fade: an item at rank r counts 1 / (1 + rank * r)."""
     used: float = 0.6
     """What is left of an item's weight each time that it was followed."""
-    grounding: float = 0.5
-    """Sharing a word with the observed line about a thing that an item names."""
+    grounding: float = 1.0
+    """Sharing words with an observed line about a thing that an item names."""
     tried_here: float = 1.0
     """Subtracted for each time the action was taken in this situation: where the same actions were listed."""
     tried: float = 0.15
@@ -65,6 +67,7 @@ class LexicalPlayer:
         self.tried: Counter[str] = Counter()
         self.tried_here: Counter[tuple[tuple[str, ...], str]] = Counter()
         self.followed: Counter[str] = Counter()
+        self.grounded: dict[str, float] = {}
 
     def act(self, observation: str, actions: Sequence[str], items: Sequence[Item]) -> str:
         """Take the action of the highest value."""
@@ -72,13 +75,13 @@ class LexicalPlayer:
         sets = [_words(action) for action in actions]
         telling = _telling(sets)
         faded = {item.text: self._weight(item, rank) for rank, item in enumerate(items)}
-        grounded = self._grounded(observation, faded)
+        lit = self._ground(observation, items)
         values = []
         for action, mine in zip(actions, sets, strict=True):
             source, remembered = _strongest(mine, faded, telling)
             value = self.weights.goal * _share(mine, self.goal, telling)
             value += self.weights.memory * remembered
-            value += self.weights.grounding * max((grounded.get(word, 0.0) * telling[word] for word in mine), default=0)
+            value += self.weights.grounding * max((gain * _share(mine, line, telling) for line, gain in lit), default=0)
             value -= self.weights.tried_here * self.tried_here[situation, action]
             value -= self.weights.tried * self.tried[action]
             value += self.weights.noise * self.rng.random()
@@ -93,25 +96,28 @@ class LexicalPlayer:
     def _weight(self, item: Item, rank: int) -> float:
         return self.weights.used ** self.followed[item.text] / (1 + self.weights.rank * rank)
 
-    def _grounded(self, observation: str, faded: Mapping[str, float]) -> dict[str, float]:
-        """Words of observed lines that name what an item names, with the weight of the item that named it."""
-        seen = [_words(line) for line in lines(observation)]
-        frequency = Counter(word for line in seen for word in line)
-        gains: dict[str, float] = {}
-        for text, weight in faded.items():
-            named = {word for word in _words(text) if frequency[word] == 1 and len(word) > 2}
-            if not named:
-                continue
-            for line in seen:
-                if share := len(named & line) / len(_words(text)):
-                    for word in line:
-                        gains[word] = max(gains.get(word, 0.0), weight * share)
-        return gains
+    def _ground(self, observation: str, items: Sequence[Item]) -> list[tuple[Words, float]]:
+        """Lines seen in this episode that name what an item names, with how much the best such item names of them."""
+        for line in lines(observation):
+            if len(line) <= LONGEST_LINE and line not in self.grounded:
+                seen = _content(line)
+                self.grounded[line] = max((_named(seen, item, rank) for rank, item in enumerate(items)), default=0.0)
+        return [(_content(line), gain) for line, gain in self.grounded.items() if gain]
 
 
 @lru_cache(maxsize=65536)
 def _words(text: str) -> Words:
     return frozenset(words(text))
+
+
+@lru_cache(maxsize=65536)
+def _content(text: str) -> Words:
+    return frozenset(word for word in words(text) if len(word) > 2)
+
+
+def _named(line: Words, item: Item, rank: int) -> float:
+    """Share of a line's words that an item names, fading with the item's rank."""
+    return len(line & _content(item.text)) / len(line) / (1 + 0.01 * rank) if line else 0.0
 
 
 def _telling(sets: Sequence[Words]) -> dict[str, float]:

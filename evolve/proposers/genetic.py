@@ -15,19 +15,20 @@ Operator = Callable[[Genome, Sequence[Genome], np.random.Generator], str | None]
 """Edits a genome in place, given the other parents, and says what it did; None where it does not apply."""
 
 MOST_LAYERS = 4
+MOST_EDITS = 4
 
 
 class GeneticProposer:
     """Composes a fresh design from nothing, edits one parent, or crosses several."""
 
     def propose(self, parents: Sequence[str], brief: Brief, rng: np.random.Generator) -> Proposal:
-        """Apply one operator, now and then two, drawn by the brief's weights, `DEFAULT_WEIGHTS` where it has none."""
+        """Apply one operator, at times more, drawn by the brief's weights, `DEFAULT_WEIGHTS` where it has none."""
         if not parents:
             genome, change = fresh(rng), "composed from building blocks"
             return Proposal(write(genome, describe(genome)), change, "composed")
         first, *others = [read(source) for source in parents]
         genome = first.copy()
-        changes = [self._edit(genome, others, brief, rng) for _ in range(1 + int(rng.random() < 0.3))]
+        changes = [self._edit(genome, others, brief, rng) for _ in range(min(MOST_EDITS, int(rng.geometric(0.5))))]
         return Proposal(write(genome, describe(genome)), "; ".join(changes), "composed")
 
     def _edit(self, genome: Genome, others: Sequence[Genome], brief: Brief, rng: np.random.Generator) -> str:

@@ -20,9 +20,10 @@ from sandbox.guest.design import Item, Memory
 
 HEADER = struct.Struct(">I")
 MAX_FRAME = 8 * 1024 * 1024
+"""What the guest reads. The host reads less (`Limits.frame_bytes`): in memory JSON takes a multiple of its size."""
 MAX_NESTING = 32
 MAX_ITEMS = 1000
-MAX_MEMORY_CHARACTERS = 1_000_000
+MAX_MEMORY_CHARACTERS = 300_000
 
 _STRUCTURE = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
 

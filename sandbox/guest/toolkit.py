@@ -9,6 +9,9 @@ from typing import Any
 from sandbox.guest.design import ToolError
 from sandbox.guest.tokens import count_tokens
 
+MAX_BATCH = 1000
+MAX_CHARACTERS = 300_000
+
 Ask = Callable[[dict[str, Any]], Any]
 """Send one request to the host and return its answer; raises `ToolError` where the host refuses."""
 
@@ -33,6 +36,8 @@ class GuestToolkit:
         batch = list(texts)
         if not batch:
             return []
+        if len(batch) > MAX_BATCH or sum(map(len, batch)) > MAX_CHARACTERS:
+            raise ToolError(f"one call embeds at most {MAX_BATCH} texts of {MAX_CHARACTERS} characters together")
         vectors: list[list[float]] = self.ask({"call": "embed", "texts": batch})
         return vectors
 

@@ -48,7 +48,7 @@ def copy(root: Path, python: str) -> None:
     ignore = shutil.ignore_patterns(*_LEFT_OUT, *_LEFT_OUT_PATTERNS, *_EXTENSIONS_LEFT_OUT)
     for kind in dict.fromkeys(sysconfig.get_path(name) for name in ("stdlib", "platstdlib")):
         source = _base_path(kind)
-        shutil.copytree(source, library, symlinks=False, ignore=ignore, dirs_exist_ok=True)
+        shutil.copytree(source, library, ignore=ignore, ignore_dangling_symlinks=True, dirs_exist_ok=True)
     copy_libraries(root, [binary, *library.rglob("*.so")])
 
 

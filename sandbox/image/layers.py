@@ -76,7 +76,7 @@ def _fill_root(root: Path) -> None:
     (wheels / "sandbox").mkdir(parents=True)
     for name in WHEELS:
         interpreter.copy_wheel(name, wheels)
-    compileall.compile_dir(wheels, quiet=2, maxlevels=20)
+    compileall.compile_dir(root, quiet=2, maxlevels=20)
     interpreter.copy_libraries(root, [*wheels.rglob("*.so"), *wheels.rglob("*.so.*")])
     for mount_point in ("proc", "dev", "tmp", "etc", "sys"):
         (root / mount_point).mkdir(exist_ok=True)
@@ -90,7 +90,7 @@ def _fill_guest(folder: Path, sources: list[Path]) -> None:
     (package / "__init__.py").write_text("")
     for source in sources:
         shutil.copy2(source, package / "guest")
-    compileall.compile_dir(package, quiet=2, stripdir=str(folder), prependdir=GUEST_PATH)
+    compileall.compile_dir(package, quiet=2)
 
 
 def _open_to_all(folder: Path) -> None:

@@ -19,7 +19,7 @@ def test_what_is_no_call_is_refused(request_: dict[str, object]) -> None:
     assert "error" in Broker(Embedder()).answer(request_)
 
 
-@pytest.mark.parametrize("texts", [["x"] * 1001, ["x" * 1_000_001]], ids=["many", "long"])
+@pytest.mark.parametrize("texts", [["x"] * 1001, ["x" * 300_001]], ids=["many", "long"])
 def test_a_batch_has_a_limit(texts: list[str]) -> None:
     assert "at most 1000 texts" in Broker(Embedder()).answer({"call": "embed", "texts": texts})["error"]
 

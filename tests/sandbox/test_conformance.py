@@ -236,7 +236,7 @@ def test_a_hanging_episode_dies_alone(session: DesignSession) -> None:
 
 def test_a_large_frame_passes_both_ways(session: DesignSession) -> None:
     session.load(design("def retrieve(self, query): return [query.observation]"), seed=1)
-    large = "x" * 900_000
+    large = "x" * 250_000
     with session.episode() as episode:
         assert episode.retrieve(query(large))[0].text == large
 

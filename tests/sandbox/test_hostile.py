@@ -47,6 +47,7 @@ FAULTS = [
     verdict("output_flood", CPU, "update", "Output Timeout"),
     verdict("protocol_flood", CPU, "update", "Protocol"),
     verdict("forged_reply", CPU, "update", "Protocol"),
+    verdict("call_flood", CPU, "update", "Protocol Timeout"),
     verdict("deep_frame", CPU, "update", "Protocol"),
     verdict("exit_in_update", CPU, "update", "Exit"),
     verdict("exit_in_retrieve", CPU, "retrieve", "Exit", survives=True),

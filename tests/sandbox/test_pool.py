@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -128,5 +129,13 @@ def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_engine_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     assert "no Docker engine answers" in (make("docker").available() or "")
-    with pytest.raises(MachineFault, match="cannot start a container"):
+    with pytest.raises(MachineFault, match="cannot build the guest's image"):
         make("docker").start(LIMITS)
+
+
+def test_a_cache_that_nobody_else_can_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root gives its rights away first")
+    tmp_path.chmod(0o700)
+    monkeypatch.setattr("sandbox.bubblewrap.interpreter_root", lambda: tmp_path)
+    assert "PALIMPSEST_CACHE" in (Bubblewrap().available() or "")

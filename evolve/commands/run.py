@@ -1,0 +1,60 @@
+"""`evolve run`: a search with a live view, and its table at the end."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evolve.commands.live import View
+from evolve.commands.show import complain, say, say_json
+from evolve.commands.tables import best_rows, print_top, top_json
+
+if TYPE_CHECKING:
+    from evolve.config import RunConfig
+    from evolve.session import Sitting
+
+
+def run_search(config_file: Path | None, flags: dict[str, Any], path: Path, *, fresh: bool, as_json: bool) -> None:
+    """Start or resume a run, and print its table."""
+    from domains.base import Role
+    from evolve.config import make_config
+    from evolve.proposers.registry import make as make_proposer
+    from evolve.session import sit_down
+    from evolve.strategies.registry import make as make_strategy
+
+    config = make_config(config_file, flags)
+    strategy, proposer = make_strategy(config), make_proposer(config.proposer)
+    with View() as view, sit_down(config, path, view.update, fresh=fresh) as sitting:
+        announce(view, sitting, config, path)
+        search = sitting.search
+        specs = search.prepare(Role.DEPLOYMENT, config.deployment)
+        search.evaluate_baselines(Role.DEPLOYMENT, specs, config.repeats)
+        search.search(strategy, proposer, specs)
+    _print_result(path, sitting.run.id or 0, as_json=as_json)
+
+
+def announce(view: View, sitting: Sitting, config: RunConfig, path: Path) -> None:
+    """Say which run it is, and what runs the designs; warn where that isolates little."""
+    from evolve.session import describe
+
+    view.announce(f"run {sitting.run.id} of {path}: {config.strategy} on {config.domain}, seed {config.seed}")
+    view.announce(f"sandbox: {describe(sitting.backend)}")
+    if sitting.backend.name == "process":
+        complain("warning: `process` is no wall; it runs only code that this program composed. See `evolve doctor`.")
+
+
+def _print_result(path: Path, number: int, *, as_json: bool) -> None:
+    from archive.store import open_archive
+    from evolve.commands.tables import closing
+
+    with closing(open_archive(path)) as archive:
+        run = archive.run(number)
+        rows = best_rows(archive, run, 5)
+        if as_json:
+            say_json(top_json(archive, run, rows))
+            return
+        print_top(archive, run, rows)
+        if rows:
+            say(f"\nSee the best design:        evolve show {rows[0].design[:10]}{_archive_flag(path)}")
+            say(f"Test it on held-out tasks:  evolve test {number}{_archive_flag(path)}")

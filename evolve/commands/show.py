@@ -1,0 +1,124 @@
+"""How commands speak: tables, JSON and sentences. Foreign text passes `safe_text` before it reaches a terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+import unicodedata
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from evolve.statistics import Estimate
+
+LONGEST = 200_000
+WIDTH_OF_FILES = 160
+"""Columns of output that goes to no terminal."""
+
+
+def safe_text(text: str, longest: int = LONGEST) -> str:
+    r"""Text without control, format and surrogate characters but line ends and tabs, cut to a length.
+
+    >>> safe_text("a\x07b\x1b[31mred")
+    'ab[31mred'
+    """
+    kept = "".join(c for c in text[:longest] if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cf", "Cs"})
+    return kept + (" ..." if len(text) > longest else "")
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Standard output or error; rich markup in what is printed is not interpreted."""
+    from rich.console import Console
+
+    made = Console(markup=False, highlight=False, emoji=False, stderr=stderr)
+    if not made.is_terminal:
+        made.width = WIDTH_OF_FILES
+    return made
+
+
+def say(text: str = "") -> None:
+    """Print foreign or own text, made safe."""
+    console().print(safe_text(text), soft_wrap=True)
+
+
+def complain(sentence: str) -> None:
+    """Print a sentence to standard error."""
+    sys.stderr.write(f"evolve: {safe_text(sentence)}\n")
+
+
+def say_json(value: Any) -> None:
+    """Print one JSON value."""
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+
+
+def say_heading(text: str) -> None:
+    """Print a heading with an empty line before it."""
+    console().print(f"\n{safe_text(text)}", style="bold")
+
+
+def say_code(source: str, language: str = "python") -> None:
+    """Print highlighted source."""
+    from rich.syntax import Syntax
+
+    say_any(Syntax(safe_text(source), language, theme="ansi_dark", background_color="default", word_wrap=True))
+
+
+def say_any(renderable: RenderableType) -> None:
+    """Print something of rich's; what is foreign in it has to be safe already."""
+    console().print(renderable)
+
+
+def say_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table. Headings that begin with `#` are numbers and go to the right; with `~`, texts that may be cut."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in headings:
+        right, cut = heading.startswith("#"), heading.startswith("~")
+        table.add_column(
+            heading.lstrip("#~"),
+            justify="right" if right else "left",
+            overflow="ellipsis" if cut else "fold",
+            no_wrap=cut or right,
+        )
+    for row in rows:
+        table.add_row(*(Text(safe_text(cell)) for cell in row))
+    say_any(table)
+
+
+def estimate_text(estimate: Estimate | None, *, signed: bool = False) -> str:
+    """A mean with its 95 % interval: `0.412 [0.352, 0.470]`."""
+    if estimate is None:
+        return "-"
+    form = "+.3f" if signed else ".3f"
+    return f"{estimate.mean:{form}} [{estimate.low:{form}}, {estimate.high:{form}}]"
+
+
+def estimate_json(estimate: Estimate | None) -> dict[str, Any] | None:
+    """An estimate as the field set that every `--json` uses: mean, interval, n."""
+    if estimate is None:
+        return None
+    return {"mean": estimate.mean, "interval": [estimate.low, estimate.high], "n": estimate.n}
+
+
+def score_json(estimate: Estimate | None) -> dict[str, Any]:
+    """An estimate as the fields score, interval, n of what it is the score of."""
+    if estimate is None:
+        return {"score": None, "interval": None, "n": 0}
+    return {"score": estimate.mean, "interval": [estimate.low, estimate.high], "n": estimate.n}
+
+
+def time_text(seconds: float) -> str:
+    """A point in time as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def minutes(seconds: float) -> str:
+    """A duration as minutes and seconds: `2:05`, and hours from the first on."""
+    whole = int(seconds)
+    hours = f"{whole // 3600}:{whole // 60 % 60:02d}" if whole >= 3600 else str(whole // 60)
+    return f"{hours}:{whole % 60:02d}"

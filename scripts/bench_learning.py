@@ -1,0 +1,95 @@
+"""Does the search learn? Gain of its best designs on held-out test tasks, for each strategy over several search seeds.
+
+    .venv/bin/python scripts/bench_learning.py --archive learning.db
+
+Every run and every test is kept in the archive, so the same command goes on where it stopped. Strategies have the same
+number of designs, tasks and episodes. Differences are paired by task; intervals resample search seeds and tasks in them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from domains.base import Role
+from evolve.config import RunConfig
+from evolve.plan import draw
+from evolve.proposers.registry import make as make_proposer
+from evolve.session import sit_down
+from evolve.statistics import Estimate, nested
+from evolve.strategies.registry import make as make_strategy
+
+Differences = dict[str, list[list[float]]]
+
+
+def learn(config: RunConfig, archive: Path, tasks: int, repeats: int) -> dict[str, dict[str, float]]:
+    """Search, then play the test tasks with the best design and the baselines; scores by task."""
+    with sit_down(config, archive, lambda progress: None) as sitting:
+        search = sitting.search
+        specs = search.prepare(Role.DEPLOYMENT, config.deployment)
+        search.evaluate_baselines(Role.DEPLOYMENT, specs, config.repeats)
+        search.search(make_strategy(config), make_proposer(config.proposer), specs)
+        best = search.population.best()[0]
+        found = search.population.scores[best] - search.population.baseline
+        test = draw(search.domain, Role.TEST, tasks, 0)
+        search.evaluate_baselines(Role.TEST, test, repeats)
+        scores = {**search.baselines, "best": search.evaluated(best, Role.TEST, test, repeats)}
+        played, reused = search.scheduler.played, search.scheduler.reused
+    sys.stderr.write(
+        f"{config.strategy} seed {config.seed}: search gain {found:+.3f}, "
+        f"test {' '.join(f'{name} {sum(s.values()) / len(s):.3f}' for name, s in scores.items())}, "
+        f"{played} episodes played, {reused} reused\n"
+    )
+    return {name: dict(by_task) for name, by_task in scores.items()}
+
+
+def main() -> None:
+    """Run all seeds of all strategies, the seeds of one after the other, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--archive", type=Path, default=Path("learning.db"))
+    parser.add_argument("--domain", default="textworld:cooking")
+    parser.add_argument("--strategies", nargs="+", default=["alma", "random", "best-of-n"])
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--designs", type=int, default=60)
+    parser.add_argument("--tasks", type=int, default=48)
+    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--sandbox")
+    arguments = parser.parse_args()
+    began = time.monotonic()
+    gains: dict[str, Differences] = {}
+    for seed in range(arguments.seeds):
+        for strategy in arguments.strategies:
+            config = RunConfig(
+                domain=arguments.domain,
+                strategy=strategy,
+                seed=seed,
+                designs=arguments.designs,
+                sandbox=arguments.sandbox,
+            )
+            scores = learn(config, arguments.archive, arguments.tasks, arguments.repeats)
+            for baseline in ("no_memory", "nearest_trajectory"):
+                differences = [scores["best"][task] - scores[baseline][task] for task in sorted(scores["best"])]
+                gains.setdefault(strategy, {}).setdefault(baseline, []).append(differences)
+    report(gains, time.monotonic() - began)
+
+
+def report(gains: dict[str, Differences], seconds: float) -> None:
+    """Print a table for people and, last, one line of JSON."""
+    results: dict[str, dict[str, Estimate]] = {
+        strategy: {baseline: nested(groups) for baseline, groups in by_baseline.items()}
+        for strategy, by_baseline in gains.items()
+    }
+    print("| strategy | gain over no memory | gain over nearest trajectory | search seeds |")
+    print("|---|---|---|---|")
+    for strategy, by_baseline in results.items():
+        cells = [f"{e.mean:+.3f} [{e.low:+.3f}, {e.high:+.3f}]" for e in by_baseline.values()]
+        print(f"| {strategy} | {' | '.join(cells)} | {len(gains[strategy]['no_memory'])} |")
+    flat = {s: {b: [e.mean, e.low, e.high] for b, e in by_baseline.items()} for s, by_baseline in results.items()}
+    print(json.dumps({"seconds": round(seconds), "gains": flat}))
+
+
+if __name__ == "__main__":
+    main()

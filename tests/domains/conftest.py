@@ -1,0 +1,24 @@
+"""Fixtures of the domain tests: a game cache that starts empty, and every domain that the registry knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from domains import registry
+from domains.base import Domain
+
+
+@pytest.fixture(scope="session", autouse=True)
+def game_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    path = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PALIMPSEST_CACHE", str(path))
+        yield path
+
+
+@pytest.fixture(scope="session", params=[info.name for info in registry.available() if info.installed])
+def domain(request: pytest.FixtureRequest) -> Domain:
+    return registry.load(request.param)
