@@ -7,15 +7,17 @@ import json
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
 from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy import func
+from sqlalchemy import func, insert
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import QueuePool
 from sqlmodel import Session, SQLModel, col, create_engine, select
 
 from archive.tables import (
@@ -35,6 +37,9 @@ from archive.tables import (
     State,
     Told,
 )
+
+Row = Mapping[str, object]
+"""A row to be inserted, by column."""
 
 
 class ArchiveError(RuntimeError):
@@ -57,10 +62,8 @@ class Archive:
     def __init__(self, path: Path, *, write: bool, lock: IO[str] | None = None) -> None:
         self.path = path
         self._lock = lock
-        mode = "rwc" if write else "ro"
         self._engine = create_engine(
-            f"sqlite:///file:{quote(str(path.resolve()))}?mode={mode}&uri=true",
-            connect_args={"check_same_thread": False},
+            "sqlite://", creator=partial(_connect, path, "rwc" if write else "ro"), poolclass=QueuePool
         )
         if write:
             sqlalchemy_event.listen(self._engine, "connect", _tune)
@@ -200,15 +203,14 @@ class Archive:
 
     # Episodes
 
-    def episodes(self, keys: Iterable[bytes]) -> dict[bytes, Episode]:
-        """Those of the episodes that are known."""
-        found: dict[bytes, Episode] = {}
+    def scores(self, keys: Iterable[bytes]) -> dict[bytes, float]:
+        """Scores of those of the episodes that are known."""
+        found: dict[bytes, float] = {}
         wanted = list(keys)
         with self.transaction() as session:
             for start in range(0, len(wanted), 500):
                 part = wanted[start : start + 500]
-                for episode in session.exec(select(Episode).where(col(Episode.key).in_(part))):
-                    found[episode.key] = episode
+                found.update(session.exec(select(Episode.key, Episode.score).where(col(Episode.key).in_(part))).all())
         return found
 
     def recordings(self, keys: Sequence[bytes]) -> dict[bytes, Any]:
@@ -217,32 +219,23 @@ class Archive:
             rows = session.exec(select(Recording).where(col(Recording.key).in_(keys)))
             return {row.key: unpack(row.trajectory) for row in rows}
 
-    def add_episodes(self, episodes: Iterable[Episode], recordings: Iterable[Recording] = ()) -> None:
-        """Commit a batch of episodes; known ones are left as they are."""
+    def add_episodes(self, episodes: Sequence[Row], recordings: Sequence[Row] = ()) -> None:
+        """Commit a batch of `Episode` and `Recording` rows; known ones are left as they are."""
         with self.transaction() as session:
-            for episode in episodes:
-                if session.get(Episode, episode.key) is None:
-                    session.add(episode)
-            for recording in recordings:
-                if session.get(Recording, recording.key) is None:
-                    session.add(recording)
+            _insert_new(session, Episode, episodes)
+            _insert_new(session, Recording, recordings)
 
     # Evaluations
 
     def add_evaluation(
-        self, evaluation: Evaluation, outcomes: Sequence[Outcome], told: dict[bytes, bytes], event: Event | None = None
+        self, evaluation: Evaluation, outcomes: Sequence[Row], told: Mapping[bytes, bytes], event: Event | None = None
     ) -> None:
-        """Commit an evaluation with its outcomes, and the event in the design's life that it is, if it is one."""
+        """Commit an evaluation with its `Outcome` rows, and the event in the design's life that it is, if it is one."""
         with self.transaction() as session:
             session.add(evaluation)
             session.flush()
-            assert evaluation.id is not None
-            for outcome in outcomes:
-                outcome.evaluation_id = evaluation.id
-                session.add(outcome)
-            for key, items in told.items():
-                if session.get(Told, key) is None:
-                    session.add(Told(key=key, items=items))
+            _insert_new(session, Outcome, [{**outcome, "evaluation_id": evaluation.id} for outcome in outcomes])
+            _insert_new(session, Told, [{"key": key, "items": items} for key, items in told.items()])
             if event is not None:
                 session.add(event)
 
@@ -276,6 +269,12 @@ class Archive:
         """How often the test tasks were looked at for a run."""
         with self.transaction() as session:
             return session.exec(select(func.count()).select_from(Look).where(Look.run_id == run_id)).one()
+
+
+def _insert_new(session: Session, table: type[SQLModel], rows: Sequence[Row]) -> None:
+    """Insert rows in one statement, without making objects of them; those whose key is known stay as they are."""
+    if rows:
+        session.execute(insert(table).prefix_with("OR IGNORE"), list(rows))
 
 
 def open_archive(path: Path, *, write: bool = False) -> Archive:
@@ -324,11 +323,16 @@ def _readable_version(path: Path) -> int | None:
     return version
 
 
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    uri = f"file:{quote(str(path.resolve()))}?mode={mode}"
+    return sqlite3.connect(uri, uri=True, check_same_thread=False)
+
+
 def _schema_version(path: Path) -> int | None:
     """The schema version of a file; None where it is missing or empty. Raises where it is something else."""
     if not path.exists() or path.stat().st_size == 0:
         return None
-    connection = sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)
+    connection = _connect(path, "ro")
     try:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if not tables:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +15,6 @@ from evolve.errors import InputError, StandstillError
 app = typer.Typer(
     name="evolve",
     help="Evolve memory designs for agents, as executable Python in real sandboxes.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
     rich_markup_mode=None,
@@ -25,11 +26,13 @@ RunOption = Annotated[int | None, typer.Option("--run", "-r", help="Number of th
 DomainOption = Annotated[str | None, typer.Option(help="What is played; `evolve domains` lists them.")]
 SandboxOption = Annotated[str | None, typer.Option(help="docker, bubblewrap or process; by default the best here.")]
 WorkersOption = Annotated[int | None, typer.Option(help="Worker processes; by default one a core, 0 for this process.")]
+UnsafeOption = Annotated[bool, typer.Option("--allow-unsafe", help="Let untrusted code run on `process`.")]
 ARCHIVE = Path("palimpsest.db")
 
 
 @app.command()
 def run(
+    context: typer.Context,
     config: Annotated[Path | None, typer.Option(help="A TOML file with any of these options.")] = None,
     archive: ArchiveOption = ARCHIVE,
     domain: DomainOption = None,
@@ -59,11 +62,12 @@ def run(
     """
     from evolve.commands.run import run_search
 
-    flags = {name: value for name, value in locals().items() if name not in _NOT_CONFIGURATION}
+    flags = {name: value for name, value in context.params.items() if name not in NOT_CONFIGURATION}
     run_search(config, flags, archive, fresh=fresh, as_json=as_json)
 
 
-_NOT_CONFIGURATION = {"config", "archive", "fresh", "as_json", "run_search"}
+NOT_CONFIGURATION = frozenset({"config", "archive", "fresh", "as_json"})
+"""Options of `run` that are no fields of its configuration."""
 
 
 @app.command()
@@ -95,7 +99,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show a design: code, lineage, score by task, an example of what it tells, and why it failed if it did."""
-    from evolve.commands.inspect import show_design
+    from evolve.commands.design import show_design
 
     show_design(archive, design, run_number, as_json=as_json)
 
@@ -124,10 +128,13 @@ def evaluate(
     repeats: Annotated[int | None, typer.Option(help="Episodes of each of them.")] = None,
     sandbox: SandboxOption = None,
     workers: WorkersOption = None,
-    allow_unsafe: Annotated[bool, typer.Option("--allow-unsafe", help="Let untrusted code run on `process`.")] = False,
+    allow_unsafe: UnsafeOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Evaluate a design of your own against no memory and the nearest trajectory. Exit code 1 where it fails.
+
+    With --json: design, status (ok, failed, dropped, rejected), reason, score, interval, n, no_memory, gain, sandbox
+    and more; pydoc evolve.commands lists the fields of every command.
 
     Example: evolve eval my_design.py --domain recall
     """
@@ -145,8 +152,8 @@ def evaluate(
     evaluate_file(file, flags, archive, allow_unsafe=allow_unsafe, as_json=as_json)
 
 
-@app.command()
-def test(
+@app.command("test")
+def held_out(
     run_number: Annotated[int, typer.Argument(metavar="RUN", help="Number of the run.")],
     archive: ArchiveOption = ARCHIVE,
     design: Annotated[str | None, typer.Option(help="Test this design instead of the run's best.")] = None,
@@ -154,6 +161,7 @@ def test(
     repeats: Annotated[int, typer.Option(min=1, help="Episodes of each of them.")] = 2,
     sandbox: SandboxOption = None,
     workers: WorkersOption = None,
+    allow_unsafe: UnsafeOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Play the held-out test tasks with a run's best design. Every look is counted and printed.
@@ -162,7 +170,8 @@ def test(
     """
     from evolve.commands.evaluate import test_run
 
-    test_run(archive, run_number, design, tasks, repeats, {"sandbox": sandbox, "workers": workers}, as_json=as_json)
+    flags = {"sandbox": sandbox, "workers": workers}
+    test_run(archive, run_number, design, tasks, repeats, flags, allow_unsafe=allow_unsafe, as_json=as_json)
 
 
 @app.command()
@@ -183,16 +192,30 @@ def doctor(as_json: JsonOption = False) -> None:
 
 def main() -> None:
     """Run the command line; whatever the user can mend ends in one sentence and exit code 2, never in a traceback."""
+    arguments = sys.argv[1:]
     try:
-        app()
-    except SystemExit:
-        raise
-    except KeyboardInterrupt:
-        _end("Interrupted. What is done is kept; the same command goes on.", 130)
+        code = app(args=arguments or ["--help"], prog_name="evolve", standalone_mode=False)
+        sys.stdout.flush()
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
     except BrokenPipeError:
-        sys.exit(0)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered has nowhere to go
+        code = 0
+    except typer.TyperException as error:
+        code = _end(f"{error.format_message().rstrip('.')}; see `evolve --help`")
     except _known_errors() as error:
-        _end(str(error), 2)
+        code = _end(str(error))
+    if code == INTERRUPTED:
+        _end(f"Interrupted. What is done is kept; go on with: {going_on(arguments)}")
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+INTERRUPTED = 130
+
+
+def going_on(arguments: list[str]) -> str:
+    """The command that goes on where the interrupted one stopped; `--fresh` would start again."""
+    return shlex.join(["evolve", *(argument for argument in arguments if argument != "--fresh")])
 
 
 def _known_errors() -> tuple[type[Exception], ...]:
@@ -203,11 +226,12 @@ def _known_errors() -> tuple[type[Exception], ...]:
     from sandbox.backends import NoBackendError
     from sandbox.source import SourceRejected
 
-    return InputError, StandstillError, ArchiveError, DomainError, MachineFault, NoBackendError, SourceRejected
+    ours = (InputError, StandstillError, ArchiveError, DomainError, MachineFault, NoBackendError, SourceRejected)
+    return *ours, OSError
 
 
-def _end(sentence: str, code: int) -> None:
+def _end(sentence: str) -> int:
     from evolve.commands.show import complain
 
     complain(sentence)
-    sys.exit(code)
+    return 2

@@ -6,11 +6,14 @@ import hashlib
 import json
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evolve.errors import InputError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 
 class RunConfig(BaseModel):
@@ -22,20 +25,24 @@ class RunConfig(BaseModel):
     agent: str = "lexical"
     strategy: str = "alma"
     proposer: str = "genetic"
-    seed: int = Field(0, ge=0, description="search seed: draws tasks, parents and edits")
-    designs: int = Field(24, ge=1, description="designs to evaluate; a larger number extends a run")
-    collection: int = Field(20, ge=1, description="tasks that fill the memory")
-    collection_repeats: int = Field(2, ge=1, description="episodes of each of them")
-    deployment: int = Field(20, ge=2, description="tasks that score a design")
-    repeats: int = Field(2, ge=1, description="episodes of each of them")
-    smoke: int = Field(3, ge=1, description="tasks whose retrieval must not fail")
-    memory_budget: int = Field(1000, ge=1, description="retrieved tokens an episode")
-    reward_scale: float = Field(1.0, gt=0, description="alma: lambda in sigmoid(lambda * gain)")
-    visit_penalty: float = Field(0.5, ge=0, description="alma: alpha in gain - alpha * ln(1 + visits)")
-    temperature: float = Field(0.5, gt=0, description="alma: of the softmax over parents")
-    step_size: int = Field(5, ge=1, description="alma: parents drawn without replacement in a step")
-    sandbox: str | None = Field(None, description="docker, bubblewrap or process; by default the best that runs here")
-    workers: int | None = Field(None, ge=0, description="worker processes; by default one a core, 0 is this process")
+    seed: int = Field(default=0, ge=0, description="search seed: draws tasks, parents and edits")
+    designs: int = Field(default=24, ge=1, description="designs to evaluate; a larger number extends a run")
+    collection: int = Field(default=20, ge=1, description="tasks that fill the memory")
+    collection_repeats: int = Field(default=2, ge=1, description="episodes of each of them")
+    deployment: int = Field(default=32, ge=2, description="tasks that score a design")
+    repeats: int = Field(default=1, ge=1, description="episodes of each of them")
+    smoke: int = Field(default=3, ge=1, description="tasks whose retrieval must not fail")
+    memory_budget: int = Field(default=1000, ge=1, description="retrieved tokens an episode")
+    reward_scale: float = Field(default=1.0, gt=0, description="alma: lambda in sigmoid(lambda * gain)")
+    visit_penalty: float = Field(default=0.5, ge=0, description="alma: alpha in gain - alpha * ln(1 + visits)")
+    temperature: float = Field(default=0.5, gt=0, description="alma: of the softmax over parents")
+    step_size: int = Field(default=5, ge=1, description="alma: parents drawn without replacement in a step")
+    sandbox: str | None = Field(
+        default=None, description="docker, bubblewrap or process; by default the best that runs here"
+    )
+    workers: int | None = Field(
+        default=None, ge=0, description="worker processes; by default one a core, 0 is this process"
+    )
 
     def identity(self, *versions: str) -> str:
         """Hash of what can change a result; `versions` are those of domain and agent."""
@@ -59,5 +66,11 @@ def make_config(file: Path | None, flags: dict[str, Any]) -> RunConfig:
     try:
         return RunConfig(**settings)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in error.errors())
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {_problem(e)}" for e in error.errors())
         raise InputError(f"the configuration is not valid: {problems}") from error
+
+
+def _problem(error: ErrorDetails) -> str:
+    if error["type"] == "extra_forbidden":
+        return f"there is no such field; the fields are {', '.join(RunConfig.model_fields)}"
+    return error["msg"].lower()

@@ -14,11 +14,9 @@ import numpy as np
 from archive.store import Archive, make_event, pack
 from archive.tables import (
     Design,
-    Episode,
     Evaluation,
     Member,
     Outcome,
-    Recording,
     Request,
     Run,
     State,
@@ -214,7 +212,7 @@ class Search:
 
     def _propose(self, request: Request, ask: Propose, proposer: Proposer) -> str | None:
         rng = self._rng(request.number, 1)
-        sources = [self.archive.design(parent).source for parent in ask.parents]
+        sources = [self.archive.source(parent) for parent in ask.parents]
         for _ in range(DRAWS):
             proposal = proposer.propose(sources, ask.brief, rng)
             if (design_id := self.enter(proposal, request.number + 1, ask.parents, request)) is not None:
@@ -242,15 +240,14 @@ class Search:
             created=time.time(),
         )
         outcomes = [
-            Outcome(
-                evaluation_id=0,
-                task_id=episode.task_id,
-                repeat=episode.repeat,
-                score=episode.score,
-                episode=episode.key,
-                told=episode.told,
-                tokens=episode.tokens,
-            )
+            {
+                "task_id": episode.task_id,
+                "repeat": episode.repeat,
+                "score": episode.score,
+                "episode": episode.key,
+                "told": episode.told,
+                "tokens": episode.tokens,
+            }
             for episode in verdict.episodes
         ]
         told = {key: pack(items) for key, items in verdict.told.items()}
@@ -266,15 +263,17 @@ class Search:
         return request
 
     def _keep(self, results: Sequence[Played]) -> None:
-        episodes = [
-            Episode(key=p.key, task_id=p.task_id, seed=p.seed, score=p.score, success=p.success, steps=p.steps)
-            for p in results
+        columns = ("key", "task_id", "seed", "score", "success", "steps")
+        episodes = [{column: getattr(played, column) for column in columns} for played in results]
+        recordings = [
+            {"key": played.key, "trajectory": pack(frames.pack(played.trajectory))}
+            for played in results
+            if played.trajectory is not None
         ]
-        recordings = [Recording(key=p.key, trajectory=pack(frames.pack(p.trajectory))) for p in results if p.trajectory]
         self.archive.add_episodes(episodes, recordings)
 
     def _known(self, keys: Iterable[bytes]) -> dict[bytes, float]:
-        return {key: episode.score for key, episode in self.archive.episodes(keys).items()}
+        return self.archive.scores(keys)
 
     # What is derived
 

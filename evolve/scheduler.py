@@ -14,7 +14,7 @@ from evolve.evaluation import Episodes, Need
 from evolve.executor import Executor
 from evolve.jobs import EpisodeOrder, Job, MachineTrouble, Played, PlayJob
 
-CHUNK = 5
+CHUNK = 8
 """Episodes in a job: few enough to keep all workers busy, enough to make the hand-over cheap."""
 TRIES = 4
 """Times that a job is handed out before its machine trouble ends the run."""

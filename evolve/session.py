@@ -64,9 +64,7 @@ def sit_down(
 
 
 @contextmanager
-def visit(
-    config: RunConfig, path: Path, number: int, watch: Watch, *, allow_unsafe: bool = False
-) -> Iterator[Sitting]:
+def visit(config: RunConfig, path: Path, number: int, watch: Watch, *, allow_unsafe: bool = False) -> Iterator[Sitting]:
     """Open an existing run to evaluate something more for it; its row stays as it is."""
 
     def find(archive: Archive, versions: Versions) -> Run:

@@ -3,7 +3,7 @@
     .venv/bin/python scripts/bench_learning.py --archive learning.db
 
 Every run and every test is kept in the archive, so the same command goes on where it stopped. Strategies have the same
-number of designs, tasks and episodes. Differences are paired by task; intervals resample search seeds and tasks in them.
+number of designs, tasks and episodes. Differences are paired by task; intervals resample search seeds, then tasks.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ def learn(config: RunConfig, archive: Path, tasks: int, repeats: int) -> dict[st
         specs = search.prepare(Role.DEPLOYMENT, config.deployment)
         search.evaluate_baselines(Role.DEPLOYMENT, specs, config.repeats)
         search.search(make_strategy(config), make_proposer(config.proposer), specs)
-        best = search.population.best()[0]
+        assert search.progress.best is not None
+        best = search.progress.best[0]
         found = search.population.scores[best] - search.population.baseline
         test = draw(search.domain, Role.TEST, tasks, 0)
         search.evaluate_baselines(Role.TEST, test, repeats)

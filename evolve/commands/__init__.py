@@ -5,11 +5,12 @@ standard error. An *estimate* is `{"mean", "interval": [low, high], "n"}`: a mea
 it is null where there is none. A *design* is named by its whole id. Times are ISO 8601 in UTC, durations in seconds.
 
 run, top    `run`, `status`, `domain`, `strategy`, `designs` (asked for), `evaluated`, `failed`, `no_memory` and
-            `nearest_trajectory` (estimates), `archive`, `top`: a list of `rank`, `design`, `number`, `score`, `interval`,
-            `n`, `gain` (estimate, paired by task, over no memory), `gain_over_nearest`, `tokens`, `summary`, `change`
+            `nearest_trajectory` (estimates), `archive`, `top`: a list of `rank`, `design`, `number`, `score`,
+            `interval`, `n`, `gain` (estimate, paired by task, over no memory), `gain_over_nearest`, `tokens`,
+            `summary`, `change`
 runs        a list of `run`, `status` (running, interrupted, done), `domain`, `agent`, `strategy`, `proposer`, `seed`,
-            `designs`, `evaluated`, `failed`, `best` (`design`, `score`, `interval`, `n`; or null), `looks`, `sandbox`,
-            `created`, `seconds`, `config` (all flags)
+            `designs`, `evaluated`, `failed`, `best` (`design`, `score`, `interval`, `n`; or null), `looks`,
+            `sandbox`, `created`, `seconds`, `config` (all flags)
 show        `design`, `run`, `number` (0: a baseline), `state`, `reason`, `origin`, `summary`, `change`, `score`,
             `interval`, `n`, `no_memory`, `gain`, `gain_over_nearest`, `gain_over_parent`, `tokens`, `cut`, `calls`,
             `seconds`, `parents` and `children` (`design`, `number`, `change`, `score`), `lineage` (the same, first
@@ -17,9 +18,11 @@ show        `design`, `run`, `number` (0: a baseline), `state`, `reason`, `origi
             `nearest_trajectory`, `parent`), `example` (`task`, `score`, `items`: a list of `id`, `text`), `source`
 diff        `a`, `b`, `equal`, `diff` (unified)
 eval        `design`, `status` (ok, failed, dropped, rejected), `reason`, `score`, `interval`, `n`, `no_memory`,
-            `nearest_trajectory`, `gain`, `gain_over_nearest`, `tokens`, `cut`, `sandbox`, `not_isolated`, `domain`, `run`
+            `nearest_trajectory`, `gain`, `gain_over_nearest`, `tokens`, `cut`, `sandbox`, `not_isolated`, `domain`,
+            `run`
 test        `run`, `design`, `domain`, `score`, `interval`, `n`, `no_memory`, `nearest_trajectory`, `gain`,
-            `gain_over_nearest`, `search_score`, `tokens`, `repeats`, `look` (1 for the first), `sandbox`, `not_isolated`
+            `gain_over_nearest`, `search_score`, `tokens`, `repeats`, `look` (1 for the first), `sandbox`,
+            `not_isolated`
 domains     a list of `domain`, `version`, `installed`, `roles` (tasks by role), `max_steps`, `licence`, `summary`
 doctor      `usable`, `findings`: a list of `name`, `ok`, `needed`, `detail`, `remedy`
 

@@ -1,4 +1,4 @@
-"""What is seen of a search while it runs, on standard error: a live view on a terminal, elsewhere a line now and then."""
+"""What is seen of a search while it runs, on standard error: a live view, and elsewhere a line now and then."""
 
 from __future__ import annotations
 
@@ -83,11 +83,12 @@ def line(progress: Progress) -> str:
     if progress.no_memory is None or not progress.total:
         return f"{now}  {_phase(progress)}; episodes {progress.played} played, {progress.reused} reused"
     left = progress.seconds_left()
+    left_text = minutes(left) if left is not None else "?"
     best = estimate_text(progress.best[1]) if progress.best else "-"
     return (
         f"{now}  {_phase(progress)}: {progress.done}/{progress.total} designs, {progress.failed} failed;"
         f" best {best}, gain {estimate_text(progress.gain, signed=True)};"
-        f" episodes {progress.played} played, {progress.reused} reused; left {minutes(left) if left is not None else '?'}"
+        f" episodes {progress.played} played, {progress.reused} reused; left {left_text}"
     )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evolve.commands.live import View
 from evolve.commands.show import complain, say, say_json
-from evolve.commands.tables import best_rows, print_top, top_json
+from evolve.commands.tables import best_rows, print_top, reading, top_json
 
 if TYPE_CHECKING:
     from evolve.config import RunConfig
@@ -44,11 +44,15 @@ def announce(view: View, sitting: Sitting, config: RunConfig, path: Path) -> Non
         complain("warning: `process` is no wall; it runs only code that this program composed. See `evolve doctor`.")
 
 
-def _print_result(path: Path, number: int, *, as_json: bool) -> None:
-    from archive.store import open_archive
-    from evolve.commands.tables import closing
+def archive_flag(path: Path) -> str:
+    """How a command names this archive: not at all where it is the default."""
+    from evolve.cli import ARCHIVE
 
-    with closing(open_archive(path)) as archive:
+    return "" if path == ARCHIVE else f" --archive {shlex.quote(str(path))}"
+
+
+def _print_result(path: Path, number: int, *, as_json: bool) -> None:
+    with reading(path) as archive:
         run = archive.run(number)
         rows = best_rows(archive, run, 5)
         if as_json:
@@ -56,5 +60,5 @@ def _print_result(path: Path, number: int, *, as_json: bool) -> None:
             return
         print_top(archive, run, rows)
         if rows:
-            say(f"\nSee the best design:        evolve show {rows[0].design[:10]}{_archive_flag(path)}")
-            say(f"Test it on held-out tasks:  evolve test {number}{_archive_flag(path)}")
+            say(f"\nSee the best design:        evolve show {rows[0].design[:10]}{archive_flag(path)}")
+            say(f"Test it on held-out tasks:  evolve test {number}{archive_flag(path)}")

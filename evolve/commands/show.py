@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -34,7 +35,7 @@ def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     made = Console(markup=False, highlight=False, emoji=False, stderr=stderr)
-    if not made.is_terminal:
+    if not made.is_terminal and "COLUMNS" not in os.environ:
         made.width = WIDTH_OF_FILES
     return made
 
@@ -67,23 +68,28 @@ def say_code(source: str, language: str = "python") -> None:
 
 
 def say_any(renderable: RenderableType) -> None:
-    """Print something of rich's; what is foreign in it has to be safe already."""
-    console().print(renderable)
+    """Print something of rich's, lines without blanks at their ends; what is foreign in it has to be safe already."""
+    out = console()
+    with out.capture() as capture:
+        out.print(renderable)
+    sys.stdout.write("".join(line.rstrip() + "\n" for line in capture.get().splitlines()))
 
 
 def say_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table. Headings that begin with `#` are numbers and go to the right; with `~`, texts that may be cut."""
+    """Print a table. A heading that begins with `#` is of numbers, with `~` of texts to cut, with `>` to wrap."""
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for heading in headings:
-        right, cut = heading.startswith("#"), heading.startswith("~")
+        kind, name = (heading[0], heading[1:]) if heading[:1] in ("#", "~", ">") else ("", heading)
+        table.expand |= kind in ("~", ">")
         table.add_column(
-            heading.lstrip("#~"),
-            justify="right" if right else "left",
-            overflow="ellipsis" if cut else "fold",
-            no_wrap=cut or right,
+            name,
+            justify="right" if kind == "#" else "left",
+            ratio=1 if kind in ("~", ">") else None,
+            overflow="fold" if kind == ">" else "ellipsis",
+            no_wrap=kind != ">",
         )
     for row in rows:
         table.add_row(*(Text(safe_text(cell)) for cell in row))

@@ -50,6 +50,14 @@ def draw(rng: np.random.Generator, depth: int = 2) -> ast.expr:
     return ast.IfExp(test, left, right)
 
 
+def begin(rng: np.random.Generator) -> ast.expr:
+    """A first expression, most often one feature up or down: what is simple is tried first, and grows by mutation."""
+    pick = rng.random()
+    if pick < 0.35:
+        return feature(rng)
+    return ast.UnaryOp(ast.USub(), feature(rng)) if pick < 0.7 else draw(rng)
+
+
 def mutate(tree: ast.expr, rng: np.random.Generator) -> tuple[ast.expr, str]:
     """Another expression, made by one change to this one, and the name of the change."""
     changes = {"grow": _grow, "replace": _replace, "shrink": _shrink, "retune": _retune, "turn": _turn}

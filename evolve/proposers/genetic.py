@@ -48,9 +48,13 @@ def fresh(rng: np.random.Generator) -> Genome:
         retriever=blocks.draw("retriever", rng),
         managers=[blocks.draw("manager", rng) for _ in range(int(rng.integers(0, 3)))],
         lines=int(blocks.LINES.draw(rng)),
-        worth=expressions.draw(rng),
-        place=expressions.draw(rng),
+        worth=_relevance() if rng.random() < 0.5 else expressions.begin(rng),
+        place=expressions.begin(rng),
     )
+
+
+def _relevance() -> ast.expr:
+    return ast.Name("relevance")
 
 
 def describe(genome: Genome) -> str:

@@ -1,0 +1,202 @@
+"""`evolve eval` and `evolve test`: one design against the baselines, on deployment or on held-out tasks."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from evolve.commands.live import View
+from evolve.commands.run import announce
+from evolve.commands.show import complain, estimate_json, estimate_text, say, say_json, score_json
+from evolve.commands.tables import DEPLOYMENT, Scores, candidates, config_of, gain_of, mean_of
+from evolve.errors import InputError
+
+if TYPE_CHECKING:
+    from domains.base import TaskSpec
+    from evolve.session import Sitting
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A design's scores by task beside those of the baselines."""
+
+    scores: Scores
+    no_memory: Scores
+    nearest_trajectory: Scores
+    tokens: float | None
+    cut: int | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields that `eval` and `test` share."""
+        return {
+            **score_json(mean_of(self.scores)),
+            "no_memory": estimate_json(mean_of(self.no_memory)),
+            "nearest_trajectory": estimate_json(mean_of(self.nearest_trajectory)),
+            "gain": estimate_json(gain_of(self.scores, self.no_memory)),
+            "gain_over_nearest": estimate_json(gain_of(self.scores, self.nearest_trajectory)),
+            "tokens": self.tokens,
+            "cut": self.cut,
+        }
+
+    def print(self) -> None:
+        """The same for people."""
+        gains = (gain_of(self.scores, self.no_memory), gain_of(self.scores, self.nearest_trajectory))
+        say(f"score               {estimate_text(mean_of(self.scores))}  on {len(self.scores)} tasks")
+        say(f"no memory           {estimate_text(mean_of(self.no_memory))}")
+        say(f"nearest trajectory  {estimate_text(mean_of(self.nearest_trajectory))}")
+        say(f"gain               {estimate_text(gains[0], signed=True)}  over no memory, paired by task")
+        say(f"gain               {estimate_text(gains[1], signed=True)}  over nearest trajectory")
+
+
+def evaluate_file(file: Path, flags: dict[str, Any], path: Path, *, allow_unsafe: bool, as_json: bool) -> None:
+    """Evaluate a design of the user's. Repeated evaluations with the same options share a run, and so its baselines."""
+    from domains.base import Role
+    from evolve.config import make_config
+    from evolve.session import left_open, sit_down
+    from sandbox.source import SourceRejected
+
+    config = make_config(None, {**flags, "strategy": "eval", "proposer": "none", "designs": 1})
+    empty = Comparison({}, {}, {}, None, None)
+    result: dict[str, Any] = {"design": None, "status": "rejected", "reason": "", **empty.as_json(), "sandbox": None}
+    result |= {"not_isolated": [], "domain": config.domain, "run": None}
+    try:
+        source = _checked(file)
+    except SourceRejected as error:
+        if as_json:
+            say_json(result | {"reason": error.reason})
+        raise InputError(f"{file} is no design: {error.reason}") from None
+    with View() as view, sit_down(config, path, view.update, allow_unsafe=allow_unsafe) as sitting:
+        announce(view, sitting, config, path)
+        search = sitting.search
+        design = _enter(sitting, source, str(file))
+        specs = search.prepare(Role.DEPLOYMENT, config.deployment)
+        search.evaluate_baselines(Role.DEPLOYMENT, specs, config.repeats)
+        comparison = _compare(sitting, design, Role.DEPLOYMENT, specs, config.repeats)
+    reason = search.failures.get(design, "")
+    result |= {"design": design, "status": "failed" if reason else "ok", "reason": reason, **comparison.as_json()}
+    result |= {"sandbox": sitting.backend.name, "not_isolated": left_open(sitting.backend), "run": sitting.run.id}
+    if as_json:
+        say_json(result)
+    elif reason:
+        say(f"Design {design[:10]} failed on {config.domain}:\n{reason}")
+    else:
+        say(f"Design {design[:10]} on {config.domain}, sandbox {sitting.backend.name}")
+        comparison.print()
+    if reason:
+        raise typer.Exit(1)
+
+
+def test_run(
+    path: Path,
+    number: int,
+    prefix: str | None,
+    tasks: int,
+    repeats: int,
+    flags: dict[str, Any],
+    *,
+    allow_unsafe: bool,
+    as_json: bool,
+) -> None:
+    """Play the test tasks with a run's best design, and keep the look."""
+    from archive.tables import Look
+    from domains.base import Role
+    from evolve.plan import draw
+    from evolve.session import left_open, visit
+
+    config, design = _chosen(path, number, prefix)
+    config = config.model_copy(update=flags)
+    with View() as view, visit(config, path, number, view.update, allow_unsafe=allow_unsafe) as sitting:
+        announce(view, sitting, config, path)
+        search, archive = sitting.search, sitting.archive
+        search.admit(archive.design(design).origin)
+        draw(search.domain, Role.TEST, tasks, config.seed)
+        specs = search.prepare(Role.TEST, tasks)
+        search.evaluate_baselines(Role.TEST, specs, repeats)
+        comparison = _compare(sitting, design, Role.TEST, specs, repeats)
+        if design in search.failures:
+            complain(f"design {design[:10]} failed: {search.failures[design]}")
+            raise typer.Exit(1)
+        searched = archive.evaluation(number, design, DEPLOYMENT)
+        result = {
+            "run": number,
+            "design": design,
+            "domain": config.domain,
+            **comparison.as_json(),
+            "search_score": searched.score if searched is not None else None,
+            "repeats": repeats,
+            "look": archive.looks(number) + 1,
+            "sandbox": sitting.backend.name,
+            "not_isolated": left_open(sitting.backend),
+        }
+        archive.save(Look(run_id=number, design_id=design, result=json.dumps(result), created=time.time()))
+    if as_json:
+        say_json(result)
+    else:
+        say(f"Design {design[:10]} of run {number} on {tasks} held-out tasks of {config.domain}")
+        comparison.print()
+        say(f"look               {result['look']} at the test tasks of this run; what is chosen by looking is no test")
+
+
+def _checked(file: Path) -> str:
+    """The source of a file that holds one design; raises `SourceRejected`."""
+    from sandbox.source import MAX_BYTES, SourceChecker, SourceRejected
+
+    try:
+        if file.is_file() and file.stat().st_size > MAX_BYTES:
+            raise SourceRejected(f"it has {file.stat().st_size} bytes; a design may have at most {MAX_BYTES}")
+        source = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SourceRejected(f"it cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise SourceRejected(f"it is not valid UTF-8: {error.reason} at byte {error.start}") from None
+    with SourceChecker() as checker:
+        checker.check(source)
+    return source
+
+
+def _enter(sitting: Sitting, source: str, name: str) -> str:
+    """Enter a file's design into the run, if it is not there, and return its id."""
+    from evolve.proposers.base import Proposal
+
+    search = sitting.search
+    number = max((member.number for member in sitting.archive.members(search.run_id)), default=0) + 1
+    entered = search.enter(Proposal(source, f"evaluated from {name}", "untrusted"), number, ())
+    return entered or search.checker.check(source).hash
+
+
+def _compare(sitting: Sitting, design: str, role: Any, specs: tuple[TaskSpec, ...], repeats: int) -> Comparison:
+    search = sitting.search
+    scores = search.evaluated(design, role, specs, repeats)
+    row = sitting.archive.evaluation(search.run_id, design, role) if scores else None
+    baselines = search.baselines
+    return Comparison(
+        scores,
+        baselines["no_memory"],
+        baselines["nearest_trajectory"],
+        row.tokens if row is not None else None,
+        row.cut if row is not None else None,
+    )
+
+
+def _chosen(path: Path, number: int, prefix: str | None) -> tuple[Any, str]:
+    """A run's configuration and the design to test: the one that was named, or the best by its search score."""
+    from evolve.commands.tables import reading
+
+    with reading(path) as archive:
+        run = archive.run(number)
+        if prefix is not None:
+            design = archive.design(prefix).id
+            if archive.member(number, design) is None:
+                raise InputError(
+                    f"run {number} has no design {design[:10]}; `evolve top --run {number}` lists its best"
+                )
+            return config_of(run), design
+        best = candidates(archive, number)[:1]
+    if not best:
+        raise InputError(f"run {number} has no evaluated design yet; `evolve run` goes on with it")
+    return config_of(run), best[0].design_id

@@ -1,0 +1,175 @@
+"""The commands that only read: runs, top, diff, domains, doctor."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evolve.commands.show import (
+    estimate_text,
+    minutes,
+    say,
+    say_code,
+    say_json,
+    say_table,
+    score_json,
+    time_text,
+)
+from evolve.commands.tables import (
+    best_rows,
+    candidates,
+    chosen_run,
+    config_of,
+    counts,
+    estimate_of,
+    print_top,
+    reading,
+    status_of,
+    top_json,
+)
+
+if TYPE_CHECKING:
+    from archive.store import Archive
+    from archive.tables import Run
+
+
+def list_runs(path: Path, *, as_json: bool) -> None:
+    """All runs of an archive, oldest first."""
+    with reading(path) as archive:
+        found = [_run_json(archive, run) for run in archive.runs()]
+    if as_json:
+        say_json(found)
+        return
+    say_table(
+        ("#run", "domain", "strategy", "#seed", "#designs", "#failed", "#best [95 % interval]", "#time", "status"),
+        [
+            (
+                str(run["run"]),
+                run["domain"],
+                run["strategy"],
+                str(run["seed"]),
+                f"{run['evaluated']}/{run['designs']}" if run["strategy"] != "eval" else str(run["evaluated"]),
+                str(run["failed"]),
+                _best_text(run["best"]),
+                minutes(run["seconds"]),
+                run["status"],
+            )
+            for run in found
+        ],
+    )
+
+
+def show_top(path: Path, number: int | None, count: int, *, as_json: bool) -> None:
+    """A run's best designs."""
+    with reading(path) as archive:
+        run = chosen_run(archive, number)
+        rows = best_rows(archive, run, count)
+        if as_json:
+            say_json(top_json(archive, run, rows))
+        else:
+            print_top(archive, run, rows)
+
+
+def diff_designs(path: Path, a: str, b: str, *, as_json: bool) -> None:
+    """What differs between the sources of two designs."""
+    with reading(path) as archive:
+        first, second = archive.design(a), archive.design(b)
+    lines = difflib.unified_diff(
+        first.source.splitlines(), second.source.splitlines(), first.id[:10], second.id[:10], lineterm=""
+    )
+    text = "\n".join(lines)
+    if as_json:
+        say_json({"a": first.id, "b": second.id, "equal": not text, "diff": text})
+    elif text:
+        say_code(text, "diff")
+    else:
+        say("The sources are equal.")
+
+
+def list_domains(*, as_json: bool) -> None:
+    """All domains, and the number of tasks in each role."""
+    from domains import registry
+    from domains.base import Role
+
+    found = [
+        {
+            "domain": info.name,
+            "version": info.version,
+            "installed": info.installed,
+            "roles": {role.value: count for role, count in info.roles.items()},
+            "max_steps": info.max_steps,
+            "licence": info.licence,
+            "summary": info.summary,
+        }
+        for info in registry.available()
+    ]
+    if as_json:
+        say_json(found)
+        return
+    rows = [
+        (
+            info.name,
+            *(str(info.roles.get(role, "-")) for role in Role),
+            str(info.max_steps),
+            info.summary if info.installed else f"(not installed) {info.summary}",
+        )
+        for info in registry.available()
+    ]
+    say_table(("domain", "#collect", "#deploy", "#reflect", "#confirm", "#test", "#steps", "~about"), rows)
+
+
+def show_findings(*, as_json: bool) -> None:
+    """What the doctor found; exit code 1 where something needed is missing."""
+    import typer
+
+    from evolve.doctor import diagnose, is_usable
+
+    findings = diagnose()
+    usable = is_usable(findings)
+    if as_json:
+        say_json({"usable": usable, "findings": [asdict(finding) for finding in findings]})
+    else:
+        marks = {(True, True): "ok", (True, False): "ok", (False, True): "MISSING", (False, False): "lacking"}
+        say_table(("", "what", ">found"), [(marks[f.ok, f.needed], f.name, f.detail) for f in findings])
+        for finding in findings:
+            if not finding.ok:
+                say(f"\n{finding.name}: mend it with\n  {finding.remedy}")
+        say("\nEverything that is needed is here." if usable else "\nSomething that is needed is missing.")
+    if not usable:
+        raise typer.Exit(1)
+
+
+def _run_json(archive: Archive, run: Run) -> dict[str, Any]:
+    assert run.id is not None
+    config, states = config_of(run), counts(archive, run.id)
+    best = candidates(archive, run.id)[:1]
+    return {
+        "run": run.id,
+        "status": status_of(archive, run),
+        "domain": config.domain,
+        "agent": config.agent,
+        "strategy": config.strategy,
+        "proposer": config.proposer,
+        "seed": config.seed,
+        "designs": config.designs,
+        "evaluated": states["evaluated"],
+        "failed": states["failed"],
+        "best": {"design": best[0].design_id, **score_json(estimate_of(best[0]))} if best else None,
+        "looks": archive.looks(run.id),
+        "sandbox": run.sandbox.partition(" ")[0],
+        "created": time_text(run.created),
+        "seconds": run.elapsed,
+        "config": json.loads(run.config),
+    }
+
+
+def _best_text(best: dict[str, Any] | None) -> str:
+    from evolve.statistics import Estimate
+
+    if best is None:
+        return "-"
+    low, high = best["interval"]
+    return estimate_text(Estimate(best["score"], low, high, best["n"]))

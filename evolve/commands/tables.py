@@ -1,0 +1,214 @@
+"""A run's best designs beside its baselines, as rows, as a table and as JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evolve.commands.show import estimate_json, estimate_text, say, say_table, score_json
+
+if TYPE_CHECKING:
+    from archive.store import Archive
+    from archive.tables import Evaluation, Run
+    from evolve.config import RunConfig
+    from evolve.statistics import Estimate
+
+Scores = Mapping[str, float]
+DEPLOYMENT = "deployment"
+BASELINE_NAMES = {"no_memory": "no memory", "nearest_trajectory": "nearest"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One evaluated candidate."""
+
+    design: str
+    number: int
+    score: Estimate
+    gain: Estimate | None
+    gain_over_nearest: Estimate | None
+    tokens: float
+    summary: str
+    change: str
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[Archive]:
+    """An archive, open for reading."""
+    from archive.store import open_archive
+
+    archive = open_archive(path)
+    try:
+        yield archive
+    finally:
+        archive.close()
+
+
+def chosen_run(archive: Archive, number: int | None) -> Run:
+    """The run of a number, or the newest."""
+    from evolve.errors import InputError
+
+    if number is not None:
+        return archive.run(number)
+    if (newest := archive.latest()) is None:
+        raise InputError(f"{archive.path} has no runs yet; `evolve run` starts one")
+    return newest
+
+
+def config_of(run: Run) -> RunConfig:
+    """A run's configuration."""
+    from evolve.config import RunConfig
+
+    return RunConfig.model_validate_json(run.config)
+
+
+def status_of(archive: Archive, run: Run) -> str:
+    """Running, interrupted or done; a run that was killed counts as interrupted."""
+    from archive.store import is_being_written
+
+    return "interrupted" if run.status == "running" and not is_being_written(archive.path) else run.status
+
+
+def candidates(archive: Archive, run_id: int) -> list[Evaluation]:
+    """The latest evaluation of each of a run's candidates, best first."""
+    numbers = {member.design_id: member.number for member in archive.members(run_id)}
+    latest = {row.design_id: row for row in archive.evaluations(run_id, DEPLOYMENT) if numbers[row.design_id]}
+    return sorted(latest.values(), key=lambda row: (-row.score, numbers[row.design_id]))
+
+
+def task_scores(archive: Archive, run_id: int, design: str, role: str = DEPLOYMENT) -> Scores:
+    """A design's score by task; empty where it was not evaluated."""
+    from evolve.evaluation import by_task
+
+    row = archive.evaluation(run_id, design, role)
+    if row is None or row.id is None:
+        return {}
+    return by_task([(outcome.task_id, outcome.score) for outcome in archive.outcomes(row.id)])
+
+
+def baseline_scores(archive: Archive, run_id: int) -> dict[str, Scores]:
+    """The baselines' scores by task, by their names; without those that are not evaluated yet."""
+    found = {
+        member.change: task_scores(archive, run_id, member.design_id)
+        for member in archive.members(run_id)
+        if member.role == "baseline"
+    }
+    return {name: scores for name, scores in found.items() if scores}
+
+
+def estimate_of(row: Evaluation) -> Estimate:
+    """The score of an evaluation as it was committed."""
+    from evolve.statistics import Estimate
+
+    return Estimate(row.score, row.low, row.high, row.n)
+
+
+def mean_of(scores: Scores | None) -> Estimate | None:
+    """Mean of scores by task, where there are any."""
+    from evolve.statistics import estimate
+
+    return estimate(list(scores.values())) if scores else None
+
+
+def gain_of(scores: Scores | None, over: Scores | None) -> Estimate | None:
+    """Mean paired difference of two scores by task, where both exist."""
+    from evolve.statistics import paired
+
+    return paired(scores, over) if scores and over and scores.keys() & over.keys() else None
+
+
+def best_rows(archive: Archive, run: Run, count: int) -> list[Row]:
+    """A run's best candidates, best first."""
+    assert run.id is not None
+    members = {member.design_id: member for member in archive.members(run.id)}
+    baselines = baseline_scores(archive, run.id)
+    rows = []
+    for evaluation in candidates(archive, run.id)[:count]:
+        design = evaluation.design_id
+        scores = task_scores(archive, run.id, design)
+        rows.append(
+            Row(
+                design,
+                members[design].number,
+                estimate_of(evaluation),
+                gain_of(scores, baselines.get("no_memory")),
+                gain_of(scores, baselines.get("nearest_trajectory")),
+                evaluation.tokens,
+                archive.design(design).summary,
+                members[design].change,
+            )
+        )
+    return rows
+
+
+def counts(archive: Archive, run_id: int) -> Counter[str]:
+    """How many candidates of a run are in which state."""
+    baselines = {member.design_id for member in archive.members(run_id) if member.role == "baseline"}
+    states = archive.states(run_id)
+    return Counter(state.value for design, (state, _) in states.items() if design not in baselines)
+
+
+def print_top(archive: Archive, run: Run, rows: Sequence[Row]) -> None:
+    """Print a run's best candidates under a line about the run, baselines last."""
+    assert run.id is not None
+    config, states = config_of(run), counts(archive, run.id)
+    say(
+        f"run {run.id}: {config.strategy} on {config.domain}, seed {config.seed}, {status_of(archive, run)}; "
+        f"{states['evaluated']} designs evaluated, {states['failed']} failed, of {config.designs}\n"
+    )
+    lines = [
+        (
+            str(rank),
+            row.design[:10],
+            f"{row.score.mean:.3f}",
+            estimate_text(row.gain, signed=True),
+            f"{row.tokens:.0f}",
+            row.summary,
+        )
+        for rank, row in enumerate(rows, 1)
+    ]
+    baselines = baseline_scores(archive, run.id)
+    for name, scores in baselines.items():
+        gain = gain_of(scores, baselines.get("no_memory")) if name != "no_memory" else None
+        score = mean_of(scores)
+        assert score is not None
+        shown = estimate_text(gain, signed=True)
+        lines.append(("", BASELINE_NAMES.get(name, name), f"{score.mean:.3f}", shown, "", "(baseline)"))
+    say_table(("##", "design", "#score", "#gain [95 % interval]", "#tokens", "~made of"), lines)
+    if not rows:
+        say("No design has been evaluated yet.")
+
+
+def top_json(archive: Archive, run: Run, rows: Sequence[Row]) -> dict[str, Any]:
+    """The fields of `run --json` and `top --json`."""
+    assert run.id is not None
+    config, states, baselines = config_of(run), counts(archive, run.id), baseline_scores(archive, run.id)
+    return {
+        "run": run.id,
+        "status": status_of(archive, run),
+        "domain": config.domain,
+        "strategy": config.strategy,
+        "designs": config.designs,
+        "evaluated": states["evaluated"],
+        "failed": states["failed"],
+        **{name: estimate_json(mean_of(baselines.get(name))) for name in BASELINE_NAMES},
+        "archive": str(archive.path),
+        "top": [
+            {
+                "rank": rank,
+                "design": row.design,
+                "number": row.number,
+                **score_json(row.score),
+                "gain": estimate_json(row.gain),
+                "gain_over_nearest": estimate_json(row.gain_over_nearest),
+                "tokens": row.tokens,
+                "summary": row.summary,
+                "change": row.change,
+            }
+            for rank, row in enumerate(rows, 1)
+        ],
+    }

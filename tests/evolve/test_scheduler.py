@@ -1,0 +1,144 @@
+"""The scheduler over real jobs on `recall`: what is equal is played once, and what the machine spoils is done again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from domains import registry
+from domains.base import Role, TaskSpec
+from evolve.errors import StandstillError
+from evolve.evaluation import Episodes
+from evolve.executor import SerialExecutor
+from evolve.jobs import EpisodeOrder, Job, MachineTrouble, Played, PrepareJob, Result, episode_key
+from evolve.scheduler import CHUNK, TRIES, Activity, Scheduler
+from sandbox.guest import Item
+
+SPECS = registry.load("recall").tasks(Role.DEPLOYMENT)
+
+
+def order(number: int, text: str = "call the drum amber") -> EpisodeOrder:
+    items = (Item.of(text),)
+    return EpisodeOrder(episode_key(("recall", "test"), SPECS[number], 0, items, ""), SPECS[number], 0, items)
+
+
+class Desk:
+    """A scheduler with a memory of what it was told to keep, over an executor that fails as often as it is told to."""
+
+    def __init__(self, fail: Callable[[Job], bool] = lambda job: False) -> None:
+        self.kept: dict[bytes, float] = {}
+        self.batches: list[int] = []
+        self.troubles: list[str] = []
+        self.jobs: list[Job] = []
+        self._inner = SerialExecutor("recall", "lexical", "process")
+        self._fail = fail
+        self.slots = self._inner.slots
+        self.scheduler = Scheduler(self, self.known, self.keep, self.troubles.append)
+
+    def known(self, keys: Iterable[bytes]) -> Mapping[bytes, float]:
+        return {key: self.kept[key] for key in keys if key in self.kept}
+
+    def keep(self, results: Sequence[Played]) -> None:
+        self.batches.append(len(results))
+        self.kept.update((played.key, played.score) for played in results)
+
+    def share(self, collection: Sequence[Any]) -> None:
+        self._inner.share(collection)
+
+    def submit(self, ticket: int, job: Job) -> None:
+        self.jobs.append(job)
+        self._inner.submit(ticket, job)
+
+    def collect(self) -> list[tuple[int, Result]]:
+        found = self._inner.collect()
+        if self._fail(self.jobs[-1]):
+            return [(ticket, MachineTrouble("the engine went away")) for ticket, _ in found]
+        return found
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+def wants(orders: Sequence[EpisodeOrder], answers: list[Mapping[bytes, float]]) -> Activity:
+    answers.append((yield Episodes(orders)))
+
+
+def prepares(spec: TaskSpec, done: list[str]) -> Activity:
+    yield PrepareJob((spec,))
+    done.append(spec.id)
+
+
+def test_scores_come_back_by_key() -> None:
+    desk, answers = Desk(), list[Mapping[bytes, float]]()
+    orders = [order(number) for number in range(12)]
+    desk.scheduler.start(wants(orders, answers))
+    desk.scheduler.drain()
+    assert answers == [{each.key: desk.kept[each.key] for each in orders}]
+    assert (desk.scheduler.played, desk.scheduler.reused) == (12, 0)
+    assert max(desk.batches) <= CHUNK
+
+
+def test_equal_episodes_are_played_once() -> None:
+    desk, answers = Desk(), list[Mapping[bytes, float]]()
+    for numbers in ((0, 1, 2), (1, 2, 3), (2, 2)):
+        desk.scheduler.start(wants([order(number) for number in numbers], answers))
+    desk.scheduler.drain()
+    desk.scheduler.start(wants([order(0), order(4)], answers))
+    desk.scheduler.drain()
+    assert desk.scheduler.played == len(desk.kept) == 5
+    assert desk.scheduler.reused == 5  # 1 and 2 in flight, 2 in flight twice, 0 from the archive
+    assert sorted(len(answer) for answer in answers) == [1, 2, 3, 3]
+
+
+def test_what_was_told_makes_another_episode() -> None:
+    desk, answers = Desk(), list[Mapping[bytes, float]]()
+    desk.scheduler.start(wants([order(0), order(0, "call the drum black")], answers))
+    desk.scheduler.drain()
+    assert desk.scheduler.played == 2
+
+
+def test_nothing_wanted_is_answered_at_once() -> None:
+    desk, answers = Desk(), list[Mapping[bytes, float]]()
+    desk.scheduler.start(wants([], answers))
+    assert answers == [{}]
+    assert desk.scheduler.active == 0
+
+
+def test_trouble_of_the_machine_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    left = [2]
+
+    def fails(job: Job) -> bool:
+        left[0] -= 1
+        return left[0] >= 0
+
+    desk, answers, done = Desk(fails), list[Mapping[bytes, float]](), list[str]()
+    desk.scheduler.start(wants([order(0)], answers))
+    desk.scheduler.start(prepares(SPECS[0], done))
+    desk.scheduler.drain()
+    assert (len(answers), done) == (1, [SPECS[0].id])
+    assert desk.troubles == ["the engine went away"] * 2
+    assert waits == sorted(waits)
+    assert desk.scheduler.played == 1
+
+
+def test_a_machine_that_keeps_failing_ends_the_run_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    desk = Desk(lambda job: True)
+    desk.scheduler.start(wants([order(0)], []))
+    with pytest.raises(StandstillError, match=f"failed {TRIES} times at the same work, last: the engine went away"):
+        desk.scheduler.drain()
+    assert len(desk.jobs) == TRIES
+    assert not desk.kept
+
+
+def test_older_activities_go_first() -> None:
+    desk, done = Desk(), list[str]()
+    for spec in SPECS[:6]:
+        desk.scheduler.start(prepares(spec, done))
+    desk.scheduler.drain()
+    assert done == [spec.id for spec in SPECS[:6]]
