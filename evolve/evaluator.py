@@ -81,6 +81,11 @@ class Evaluator:
         return results
 
     def _build(self, job: BuildJob, collection: Sequence[Trajectory]) -> Built:
+        """Build and ask; a first overrun of wall time may be the machine's, so it is tried once more."""
+        built, overran = self._try(job, collection)
+        return self._try(job, collection)[0] if overran else built
+
+    def _try(self, job: BuildJob, collection: Sequence[Trajectory]) -> tuple[Built, bool]:
         with self._guests().lease() as session:
             try:
                 loaded = session.load(job.source, job.seed)
@@ -89,8 +94,9 @@ class Evaluator:
                 session.manage()
                 deliveries = self._ask(session, job)
             except DesignFault as fault:
-                return Built(failure=explain(fault, session.log), seconds=session.seconds)
-            return Built(loaded.instructions, deliveries, session.embedded_texts, session.seconds)
+                failed = Built(failure=explain(fault, session.log), seconds=session.seconds)
+                return failed, fault.kind == "Timeout"
+            return Built(loaded.instructions, deliveries, session.embedded_texts, session.seconds), False
 
     def _ask(self, session: DesignSession, job: BuildJob) -> tuple[Delivery, ...]:
         deliveries: list[Delivery] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -15,13 +14,16 @@ class Executor(Protocol):
     """Does jobs, in any order. A job that was submitted comes back exactly once."""
 
     slots: int
-    """How many jobs can be under way at once."""
+    """How many jobs can be under way at once, each in its lane: 0 to `slots` - 1."""
 
     def share(self, collection: Sequence[Trajectory]) -> None:
         """Set the trajectories that later `BuildJob`s are built from."""
 
-    def submit(self, ticket: int, job: Job) -> None:
-        """Hand in a job under a number of the caller's."""
+    def free(self) -> Sequence[int]:
+        """Lanes in which nothing is under way."""
+
+    def submit(self, ticket: int, job: Job, lane: int) -> None:
+        """Start a job in a free lane, under a number of the caller's."""
 
     def collect(self) -> list[tuple[int, Result]]:
         """Wait until at least one job is done, and return all that are; nothing where none is under way."""
@@ -38,21 +40,25 @@ class SerialExecutor:
     def __init__(self, domain: str, agent: str, backend: str) -> None:
         self._evaluator = Evaluator(domain, agent, backend)
         self._collection: Sequence[Trajectory] = ()
-        self._waiting: deque[tuple[int, Job]] = deque()
+        self._given: tuple[int, Job] | None = None
 
     def share(self, collection: Sequence[Trajectory]) -> None:
         """Keep the trajectories."""
         self._collection = collection
 
-    def submit(self, ticket: int, job: Job) -> None:
-        """Put the job in line."""
-        self._waiting.append((ticket, job))
+    def free(self) -> Sequence[int]:
+        """The one lane, unless a job was given."""
+        return (0,) if self._given is None else ()
+
+    def submit(self, ticket: int, job: Job, lane: int) -> None:
+        """Keep the job until `collect`."""
+        self._given = (ticket, job)
 
     def collect(self) -> list[tuple[int, Result]]:
-        """Do the next job."""
-        if not self._waiting:
+        """Do the job."""
+        if self._given is None:
             return []
-        ticket, job = self._waiting.popleft()
+        (ticket, job), self._given = self._given, None
         return [(ticket, self._evaluator.run(job, self._collection))]
 
     def close(self) -> None:

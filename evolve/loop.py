@@ -80,7 +80,7 @@ class Search:
         self.baselines: dict[str, Mapping[str, float]] = {}
         self.failures: dict[str, str] = {}
         """Why designs failed in this sitting, by id."""
-        self.scheduler = Scheduler(executor, self._known, self._keep, self._note)
+        self.scheduler = Scheduler(executor, self._known, self._keep, self._trouble)
 
     # Stages
 
@@ -351,6 +351,9 @@ class Search:
         self.progress.phase = phase
         self.progress.part = self.progress.parts = 0
         self._show()
+
+    def _trouble(self, reason: str) -> None:
+        self._note(f"the machine failed, trying again: {reason}")
 
     def _note(self, sentence: str) -> None:
         self.progress.notes.append(sentence)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from evolve.errors import StandstillError
 from evolve.evaluation import Episodes, Need
 from evolve.executor import Executor
 from evolve.jobs import EpisodeOrder, Job, MachineTrouble, Played, PlayJob
+from evolve.lanes import Lanes
 
 CHUNK = 8
 """Episodes in a job: few enough to keep all workers busy, enough to make the hand-over cheap."""
@@ -39,6 +39,7 @@ class _Handed:
     job: Job
     owner: _Running
     answers: bool
+    lane: int | None = None
     tries: int = 1
 
 
@@ -58,9 +59,8 @@ class Scheduler:
         self._trouble = trouble
         self._numbers = count()
         self._tickets = count()
-        self._line: list[tuple[int, int]] = []
+        self._lanes = Lanes(executor.slots)
         self._jobs: dict[int, _Handed] = {}
-        self._under_way: set[int] = set()
         self._awaited: dict[bytes, list[_Running]] = {}
         self.active = 0
         self.reused = 0
@@ -73,12 +73,10 @@ class Scheduler:
 
     def step(self) -> None:
         """Hand out jobs to all free workers, wait for a result, and let the activities go on."""
-        while self._line and len(self._under_way) < self._executor.slots:
-            _, ticket = heapq.heappop(self._line)
-            self._under_way.add(ticket)
-            self._executor.submit(ticket, self._jobs[ticket].job)
+        for lane in self._executor.free():
+            if (ticket := self._lanes.pop(lane)) is not None:
+                self._executor.submit(ticket, self._jobs[ticket].job, lane)
         for ticket, result in self._executor.collect():
-            self._under_way.discard(ticket)
             handed = self._jobs.pop(ticket)
             if isinstance(result, MachineTrouble):
                 self._again(handed, result.reason)
@@ -116,8 +114,12 @@ class Scheduler:
         running.missing = len(missing)
         for key in missing:
             self._awaited.setdefault(key, []).append(running)
-        for start in range(0, len(unseen), CHUNK):
-            self._line_up(_Handed(PlayJob(tuple(unseen[start : start + CHUNK])), running, answers=False))
+        lanes: dict[int, list[EpisodeOrder]] = {}
+        for order in unseen:
+            lanes.setdefault(self._lanes.lane_of(order.spec.id), []).append(order)
+        for lane, mine in lanes.items():
+            for start in range(0, len(mine), CHUNK):
+                self._line_up(_Handed(PlayJob(tuple(mine[start : start + CHUNK])), running, answers=False, lane=lane))
         if not missing:
             self._answer(running)
 
@@ -134,7 +136,7 @@ class Scheduler:
     def _line_up(self, handed: _Handed) -> None:
         ticket = next(self._tickets)
         self._jobs[ticket] = handed
-        heapq.heappush(self._line, (handed.owner.number, ticket))
+        self._lanes.push(handed.owner.number, ticket, handed.lane)
 
     def _again(self, handed: _Handed, reason: str) -> None:
         self._trouble(reason)

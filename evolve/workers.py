@@ -10,11 +10,12 @@ from typing import Any
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+os.environ.setdefault("RAY_worker_niceness", "0")
 
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 
-from evolve.jobs import Job, MachineTrouble, Result
+from evolve.jobs import BuildJob, Job, MachineTrouble, Result
 from sandbox.guest import Trajectory
 
 CLOSING_SECONDS = 5.0
@@ -45,8 +46,8 @@ class RayExecutor:
             ray.init(num_cpus=workers, include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
         self.slots = workers
         self._settings = (domain, agent, backend)
-        self._idle: list[Any] = [self._hire() for _ in range(workers)]
-        self._running: dict[Any, tuple[int, Any]] = {}
+        self._actors: list[Any] = [self._hire() for _ in range(workers)]
+        self._running: dict[Any, tuple[int, int]] = {}
         self._collection: Any = ray.put(())
         self._nothing = self._collection
 
@@ -54,41 +55,39 @@ class RayExecutor:
         """Put the trajectories into the object store once, for all workers."""
         self._collection = ray.put(tuple(collection))
 
-    def submit(self, ticket: int, job: Job) -> None:
-        """Start the job on an idle actor; at most `slots` may be under way."""
-        from evolve.jobs import BuildJob
+    def free(self) -> Sequence[int]:
+        """Numbers of the idle actors."""
+        busy = {lane for _, lane in self._running.values()}
+        return [lane for lane in range(self.slots) if lane not in busy]
 
-        actor = self._idle.pop()
+    def submit(self, ticket: int, job: Job, lane: int) -> None:
+        """Start the job on an idle actor."""
         collection = self._collection if isinstance(job, BuildJob) else self._nothing
-        self._running[actor.run.remote(job, collection)] = (ticket, actor)
+        self._running[self._actors[lane].run.remote(job, collection)] = (ticket, lane)
 
     def collect(self) -> list[tuple[int, Result]]:
-        """Wait for the next result."""
+        """Wait for the next result, and take along what else is done."""
         if not self._running:
             return []
-        first, _ = ray.wait(list(self._running), num_returns=1)
-        more, _ = ray.wait([ref for ref in self._running if ref not in first] or first, num_returns=1, timeout=0)
-        results = []
-        for ref in dict.fromkeys([*first, *more]):
-            ticket, actor = self._running.pop(ref)
-            try:
-                result: Result = ray.get(ref)
-            except RayActorError as error:
-                actor = self._hire()
-                result = MachineTrouble(f"a worker died: {error}")
-            except RayTaskError as error:
-                raise error.cause from None
-            self._idle.append(actor)
-            results.append((ticket, result))
-        return results
+        ray.wait(list(self._running), num_returns=1)
+        done, _ = ray.wait(list(self._running), num_returns=len(self._running), timeout=0)
+        return [self._result(ref) for ref in done]
+
+    def _result(self, ref: Any) -> tuple[int, Result]:
+        ticket, lane = self._running.pop(ref)
+        try:
+            result: Result = ray.get(ref)
+        except RayActorError as error:
+            self._actors[lane] = self._hire()
+            result = MachineTrouble(f"a worker died: {error}")
+        except RayTaskError as error:
+            raise error.cause from None
+        return ticket, result
 
     def close(self) -> None:
         """End actors and guests; a job under way gets a moment to end, then is abandoned."""
-        if self._running:
-            ended, _ = ray.wait(list(self._running), num_returns=len(self._running), timeout=CLOSING_SECONDS)
-            self._idle.extend(self._running[ref][1] for ref in ended)
         with suppress(RayActorError, GetTimeoutError):
-            ray.get([actor.close.remote() for actor in self._idle], timeout=CLOSING_SECONDS)
+            ray.get([actor.close.remote() for actor in self._actors], timeout=CLOSING_SECONDS)
         ray.shutdown()
 
     def _hire(self) -> Any:

@@ -67,7 +67,8 @@ class LexicalPlayer:
         self.tried: Counter[str] = Counter()
         self.tried_here: Counter[tuple[tuple[str, ...], str]] = Counter()
         self.followed: Counter[str] = Counter()
-        self.grounded: dict[str, float] = {}
+        self.seen: set[str] = set()
+        self.grounded: list[tuple[float, Words]] = []
 
     def act(self, observation: str, actions: Sequence[str], items: Sequence[Item]) -> str:
         """Take the action of the highest value."""
@@ -75,13 +76,13 @@ class LexicalPlayer:
         sets = [_words(action) for action in actions]
         telling = _telling(sets)
         faded = {item.text: self._weight(item, rank) for rank, item in enumerate(items)}
-        lit = self._ground(observation, items)
+        self._ground(observation, items)
         values = []
         for action, mine in zip(actions, sets, strict=True):
             source, remembered = _strongest(mine, faded, telling)
             value = self.weights.goal * _share(mine, self.goal, telling)
             value += self.weights.memory * remembered
-            value += self.weights.grounding * max((gain * _share(mine, line, telling) for line, gain in lit), default=0)
+            value += self.weights.grounding * _brightest(mine, self.grounded, telling)
             value -= self.weights.tried_here * self.tried_here[situation, action]
             value -= self.weights.tried * self.tried[action]
             value += self.weights.noise * self.rng.random()
@@ -96,13 +97,17 @@ class LexicalPlayer:
     def _weight(self, item: Item, rank: int) -> float:
         return self.weights.used ** self.followed[item.text] / (1 + self.weights.rank * rank)
 
-    def _ground(self, observation: str, items: Sequence[Item]) -> list[tuple[Words, float]]:
-        """Lines seen in this episode that name what an item names, with how much the best such item names of them."""
-        for line in lines(observation):
-            if len(line) <= LONGEST_LINE and line not in self.grounded:
+    def _ground(self, observation: str, items: Sequence[Item]) -> None:
+        """Note the new lines that name what an item names, with how much of them the best such item names."""
+        new = [line for line in lines(observation) if len(line) <= LONGEST_LINE and line not in self.seen]
+        if items and new:
+            for line in dict.fromkeys(new):
                 seen = _content(line)
-                self.grounded[line] = max((_named(seen, item, rank) for rank, item in enumerate(items)), default=0.0)
-        return [(_content(line), gain) for line, gain in self.grounded.items() if gain]
+                gain = max(_named(seen, item, rank) for rank, item in enumerate(items))
+                if gain > 0:
+                    self.grounded.append((gain, seen))
+            self.grounded.sort(key=lambda pair: -pair[0])
+        self.seen.update(new)
 
 
 @lru_cache(maxsize=65536)
@@ -129,6 +134,17 @@ def _telling(sets: Sequence[Words]) -> dict[str, float]:
 def _share(mine: Words, theirs: Words, telling: Mapping[str, float]) -> float:
     total = sum(telling[word] for word in mine)
     return sum(telling[word] for word in mine & theirs) / total if total else 0.0
+
+
+def _brightest(mine: Words, grounded: Sequence[tuple[float, Words]], telling: Mapping[str, float]) -> float:
+    """How much the noted lines, those of the largest gain first, speak for an action."""
+    most = 0.0
+    for gain, line in grounded:
+        if gain <= most:
+            break
+        if not mine.isdisjoint(line):
+            most = max(most, gain * _share(mine, line, telling))
+    return most
 
 
 def _strongest(mine: Words, faded: Mapping[str, float], telling: Mapping[str, float]) -> tuple[str | None, float]:

@@ -7,7 +7,7 @@ it is null where there is none. A *design* is named by its whole id. Times are I
 run, top    `run`, `status`, `domain`, `strategy`, `designs` (asked for), `evaluated`, `failed`, `no_memory` and
             `nearest_trajectory` (estimates), `archive`, `top`: a list of `rank`, `design`, `number`, `score`,
             `interval`, `n`, `gain` (estimate, paired by task, over no memory), `gain_over_nearest`, `tokens`,
-            `summary`, `change`
+            `summary`, `change`; `run` also has `played` and `reused`, the episodes of this sitting
 runs        a list of `run`, `status` (running, interrupted, done), `domain`, `agent`, `strategy`, `proposer`, `seed`,
             `designs`, `evaluated`, `failed`, `best` (`design`, `score`, `interval`, `n`; or null), `looks`,
             `sandbox`, `created`, `seconds`, `config` (all flags)
@@ -21,7 +21,7 @@ eval        `design`, `status` (ok, failed, dropped, rejected), `reason`, `score
             `nearest_trajectory`, `gain`, `gain_over_nearest`, `tokens`, `cut`, `sandbox`, `not_isolated`, `domain`,
             `run`
 test        `run`, `design`, `domain`, `score`, `interval`, `n`, `no_memory`, `nearest_trajectory`, `gain`,
-            `gain_over_nearest`, `search_score`, `tokens`, `repeats`, `look` (1 for the first), `sandbox`,
+            `gain_over_nearest`, `search_score`, `tokens`, `cut`, `repeats`, `look` (1 for the first), `sandbox`,
             `not_isolated`
 domains     a list of `domain`, `version`, `installed`, `roles` (tasks by role), `max_steps`, `licence`, `summary`
 doctor      `usable`, `findings`: a list of `name`, `ok`, `needed`, `detail`, `remedy`

@@ -12,6 +12,7 @@ from evolve.commands.tables import best_rows, print_top, reading, top_json
 
 if TYPE_CHECKING:
     from evolve.config import RunConfig
+    from evolve.loop import Search
     from evolve.session import Sitting
 
 
@@ -31,7 +32,7 @@ def run_search(config_file: Path | None, flags: dict[str, Any], path: Path, *, f
         specs = search.prepare(Role.DEPLOYMENT, config.deployment)
         search.evaluate_baselines(Role.DEPLOYMENT, specs, config.repeats)
         search.search(strategy, proposer, specs)
-    _print_result(path, sitting.run.id or 0, as_json=as_json)
+    _print_result(path, search, as_json=as_json)
 
 
 def announce(view: View, sitting: Sitting, config: RunConfig, path: Path) -> None:
@@ -41,7 +42,9 @@ def announce(view: View, sitting: Sitting, config: RunConfig, path: Path) -> Non
     view.announce(f"run {sitting.run.id} of {path}: {config.strategy} on {config.domain}, seed {config.seed}")
     view.announce(f"sandbox: {describe(sitting.backend)}")
     if sitting.backend.name == "process":
-        complain("warning: `process` is no wall; it runs only code that this program composed. See `evolve doctor`.")
+        complain(
+            "warning: what runs on `process` has your rights; `evolve doctor` says how to get a sandbox that isolates"
+        )
 
 
 def archive_flag(path: Path) -> str:
@@ -51,12 +54,13 @@ def archive_flag(path: Path) -> str:
     return "" if path == ARCHIVE else f" --archive {shlex.quote(str(path))}"
 
 
-def _print_result(path: Path, number: int, *, as_json: bool) -> None:
+def _print_result(path: Path, search: Search, *, as_json: bool) -> None:
+    number, scheduler = search.run_id, search.scheduler
     with reading(path) as archive:
         run = archive.run(number)
         rows = best_rows(archive, run, 5)
         if as_json:
-            say_json(top_json(archive, run, rows))
+            say_json({**top_json(archive, run, rows), "played": scheduler.played, "reused": scheduler.reused})
             return
         print_top(archive, run, rows)
         if rows:

@@ -41,20 +41,16 @@ class GeneticProposer:
 
 
 def fresh(rng: np.random.Generator) -> Genome:
-    """A random composition of building blocks."""
+    """A random composition of building blocks; half of all tell what they find in the order of its relevance."""
     return Genome(
         encoders=[blocks.draw("encoder", rng) for _ in range(int(rng.integers(1, 3)))],
         store=blocks.draw("store", rng),
         retriever=blocks.draw("retriever", rng),
         managers=[blocks.draw("manager", rng) for _ in range(int(rng.integers(0, 3)))],
         lines=int(blocks.LINES.draw(rng)),
-        worth=_relevance() if rng.random() < 0.5 else expressions.begin(rng),
-        place=expressions.begin(rng),
+        worth=ast.Name("relevance") if rng.random() < 0.5 else expressions.begin(rng),
+        place=ast.UnaryOp(ast.USub(), ast.Name("relevance")) if rng.random() < 0.5 else expressions.begin(rng),
     )
-
-
-def _relevance() -> ast.expr:
-    return ast.Name("relevance")
 
 
 def describe(genome: Genome) -> str:

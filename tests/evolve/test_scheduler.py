@@ -48,9 +48,12 @@ class Desk:
     def share(self, collection: Sequence[Any]) -> None:
         self._inner.share(collection)
 
-    def submit(self, ticket: int, job: Job) -> None:
+    def free(self) -> Sequence[int]:
+        return self._inner.free()
+
+    def submit(self, ticket: int, job: Job, lane: int) -> None:
         self.jobs.append(job)
-        self._inner.submit(ticket, job)
+        self._inner.submit(ticket, job, lane)
 
     def collect(self) -> list[tuple[int, Result]]:
         found = self._inner.collect()
