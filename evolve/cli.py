@@ -15,6 +15,7 @@ from evolve.errors import InputError, StandstillError
 app = typer.Typer(
     name="evolve",
     help="Evolve memory designs for agents, as executable Python in real sandboxes.",
+    epilog="Every command takes --json; `python -m pydoc evolve.commands` lists the fields and the exit codes.",
     pretty_exceptions_enable=False,
     add_completion=False,
     rich_markup_mode=None,
@@ -134,7 +135,7 @@ def evaluate(
     """Evaluate a design of your own against no memory and the nearest trajectory. Exit code 1 where it fails.
 
     With --json: design, status (ok, failed, dropped, rejected), reason, score, interval, n, no_memory, gain, sandbox
-    and more; pydoc evolve.commands lists the fields of every command.
+    and more; `python -m pydoc evolve.commands` lists the fields of every command.
 
     Example: evolve eval my_design.py --domain recall
     """

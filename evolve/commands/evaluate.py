@@ -139,7 +139,7 @@ def test_run(
     else:
         say(f"Design {design[:10]} of run {number} on {tasks} held-out tasks of {config.domain}")
         comparison.print()
-        say(f"look               {result['look']} at the test tasks of this run; what is chosen by looking is no test")
+        say(f"look               {result['look']} at this run's test tasks (each look makes the next worth less)")
 
 
 def _checked(file: Path) -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evolve.commands.show import (
-    estimate_text,
     minutes,
     say,
     say_code,
@@ -44,16 +43,15 @@ def list_runs(path: Path, *, as_json: bool) -> None:
         say_json(found)
         return
     say_table(
-        ("#run", "domain", "strategy", "#seed", "#designs", "#failed", "#best [95 % interval]", "#time", "status"),
+        ("#run", "domain", "strategy", "#seed", "#designs", "#best", "#time", "status"),
         [
             (
                 str(run["run"]),
                 run["domain"],
                 run["strategy"],
                 str(run["seed"]),
-                f"{run['evaluated']}/{run['designs']}" if run["strategy"] != "eval" else str(run["evaluated"]),
-                str(run["failed"]),
-                _best_text(run["best"]),
+                _done_text(run),
+                f"{run['best']['score']:.3f}" if run["best"] else "-",
                 minutes(run["seconds"]),
                 run["status"],
             )
@@ -166,10 +164,6 @@ def _run_json(archive: Archive, run: Run) -> dict[str, Any]:
     }
 
 
-def _best_text(best: dict[str, Any] | None) -> str:
-    from evolve.statistics import Estimate
-
-    if best is None:
-        return "-"
-    low, high = best["interval"]
-    return estimate_text(Estimate(best["score"], low, high, best["n"]))
+def _done_text(run: dict[str, Any]) -> str:
+    done = run["evaluated"] + run["failed"]
+    return str(done) if run["strategy"] == "eval" else f"{done}/{run['designs']}"

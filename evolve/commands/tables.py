@@ -157,8 +157,8 @@ def print_top(archive: Archive, run: Run, rows: Sequence[Row]) -> None:
     assert run.id is not None
     config, states = config_of(run), counts(archive, run.id)
     say(
-        f"run {run.id}: {config.strategy} on {config.domain}, seed {config.seed}, {status_of(archive, run)}; "
-        f"{states['evaluated']} designs evaluated, {states['failed']} failed, of {config.designs}\n"
+        f"run {run.id}: {config.strategy} on {config.domain}, seed {config.seed}; {status_of(archive, run)}: "
+        f"{states['evaluated']} evaluated, {states['failed']} failed, of {config.designs}\n"
     )
     lines = [
         (

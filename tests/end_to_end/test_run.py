@@ -38,7 +38,7 @@ def wait_for(path: Path, table: str, least: int, process: subprocess.Popen[str],
 def test_a_run_ends_with_a_table_and_says_what_next(shell: Shell) -> None:
     done = shell.evolve("run", *QUICK, "--designs", "3")
     assert done.code == 0, done.err
-    assert "alma on recall, seed 0, done; 3 designs evaluated, 0 failed, of 3" in done.out
+    assert "alma on recall, seed 0; done: 3 evaluated, 0 failed, of 3" in done.out
     assert "no memory" in done.out
     assert "evolve show 1-" in done.out
     assert "evolve test 1" in done.out
