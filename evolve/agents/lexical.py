@@ -38,7 +38,7 @@ class Weights:
     """Subtracted for each time the action was taken in this situation: where the same actions were listed."""
     tried: float = 0.15
     """Subtracted for each time the action was taken in this episode."""
-    noise: float = 0.2
+    noise: float = 0.3
     """Size of the seeded noise that breaks ties."""
 
 

@@ -26,7 +26,8 @@ class Range:
         """A value other than `value`, most often within a factor of two of it."""
         changed = self._tidy(max(value, self.low) * math.exp(rng.normal(0.0, 0.6)))
         if changed == value:
-            changed = value + 1 if self.whole and value < self.high else self._tidy(value * 0.8)
+            step = max(1.0, 0.25 * value) if self.whole else 0.25 * value
+            changed = self._tidy(value + step if value + step <= self.high else value - step)
         return changed
 
     def _tidy(self, value: float) -> float:
