@@ -9,13 +9,13 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
+from sqlalchemy import Insert, func, insert, update
 from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy import func, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 from sqlmodel import Session, SQLModel, col, create_engine, select
@@ -125,24 +125,25 @@ class Archive:
         self, design: Design, member: Member, parents: Sequence[str], request: Request | None = None, reason: str = ""
     ) -> bool:
         """Enter a design into a run as proposed, and with it the request that it answers; False where it is known."""
+        links = [
+            {"run_id": member.run_id, "design_id": design.id, "position": position, "parent_id": parent}
+            for position, parent in enumerate(parents)
+        ]
         with self.transaction() as session:
-            if session.get(Member, (member.run_id, member.design_id)) is not None:
+            if not _insert_new(session, Member, [member.model_dump()]):
                 return False
-            if session.get(Design, design.id) is None:
-                session.add(design)
-            session.add(member)
-            for position, parent in enumerate(parents):
-                row = Parent(run_id=member.run_id, design_id=design.id, position=position, parent_id=parent)
-                session.add(row)
-            session.add(make_event(member.run_id, design.id, State.PROPOSED, reason))
+            _insert_new(session, Design, [design.model_dump()])
+            _insert_new(session, Parent, links)
+            _insert_new(session, Event, [event_row(member.run_id, design.id, State.PROPOSED, reason)])
             if request is not None:
-                session.merge(request)
+                asked = col(Request.run_id) == request.run_id, col(Request.number) == request.number
+                session.exec(update(Request).where(*asked).values(result=request.result))
             return True
 
     def add_event(self, run_id: int, design_id: str, state: State, reason: str = "") -> None:
         """Record one arrow in the life of a design."""
         with self.transaction() as session:
-            session.add(make_event(run_id, design_id, state, reason))
+            _insert_new(session, Event, [event_row(run_id, design_id, state, reason)])
 
     def design(self, prefix: str) -> Design:
         """The design whose id begins with `prefix`."""
@@ -228,7 +229,7 @@ class Archive:
     # Evaluations
 
     def add_evaluation(
-        self, evaluation: Evaluation, outcomes: Sequence[Row], told: Mapping[bytes, bytes], event: Event | None = None
+        self, evaluation: Evaluation, outcomes: Sequence[Row], told: Mapping[bytes, bytes], event: Row | None = None
     ) -> None:
         """Commit an evaluation with its `Outcome` rows, and the event in the design's life that it is, if it is one."""
         with self.transaction() as session:
@@ -236,8 +237,7 @@ class Archive:
             session.flush()
             _insert_new(session, Outcome, [{**outcome, "evaluation_id": evaluation.id} for outcome in outcomes])
             _insert_new(session, Told, [{"key": key, "items": items} for key, items in told.items()])
-            if event is not None:
-                session.add(event)
+            _insert_new(session, Event, [event] if event is not None else [])
 
     def evaluations(self, run_id: int, role: str) -> Sequence[Evaluation]:
         """A run's evaluations on a role's tasks, oldest first."""
@@ -271,10 +271,17 @@ class Archive:
             return session.exec(select(func.count()).select_from(Look).where(Look.run_id == run_id)).one()
 
 
-def _insert_new(session: Session, table: type[SQLModel], rows: Sequence[Row]) -> None:
-    """Insert rows in one statement, without making objects of them; those whose key is known stay as they are."""
-    if rows:
-        session.execute(insert(table).prefix_with("OR IGNORE"), list(rows))
+def _insert_new(session: Session, table: type[SQLModel], rows: Sequence[Row]) -> int:
+    """Insert rows by one statement and count them; those whose key is known stay as they are.
+
+    Past the object layer, which would cost more than the rest of a design's book-keeping together.
+    """
+    return session.connection().execute(_insertion(table), rows).rowcount if rows else 0
+
+
+@cache
+def _insertion(table: type[SQLModel]) -> Insert:
+    return insert(table).prefix_with("OR IGNORE")
 
 
 def open_archive(path: Path, *, write: bool = False) -> Archive:
@@ -373,9 +380,9 @@ def _tune(connection: sqlite3.Connection, _: object) -> None:
     connection.execute("PRAGMA busy_timeout = 10000")
 
 
-def make_event(run_id: int, design_id: str, state: State, reason: str = "") -> Event:
+def event_row(run_id: int, design_id: str, state: State, reason: str = "") -> Row:
     """An arrow in the life of a design, now."""
-    return Event(run_id=run_id, design_id=design_id, state=state.value, reason=reason, created=time.time())
+    return {"run_id": run_id, "design_id": design_id, "state": state.value, "reason": reason, "created": time.time()}
 
 
 def _is_new(row: SQLModel) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archive.store import Archive, make_event, pack
+from archive.store import Archive, event_row, pack
 from archive.tables import (
     Design,
     Evaluation,
@@ -252,7 +252,7 @@ class Search:
         ]
         told = {key: pack(items) for key, items in verdict.told.items()}
         reason = f"{total.mean:.3f} on {total.n} tasks"
-        event = make_event(self.run_id, design_id, State.EVALUATED, reason) if role is Role.DEPLOYMENT else None
+        event = event_row(self.run_id, design_id, State.EVALUATED, reason) if role is Role.DEPLOYMENT else None
         self.archive.add_evaluation(evaluation, outcomes, told, event)
 
     def _request(self, number: int, ask: Propose) -> Request:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from archive.store import Archive, ArchiveError, is_being_written, make_event, open_archive, pack, unpack
+from archive.store import Archive, ArchiveError, is_being_written, event_row, open_archive, pack, unpack
 from archive.tables import (
     SCHEMA_VERSION,
     Design,
@@ -237,7 +237,7 @@ def test_an_evaluation_is_committed_whole(archive: Archive) -> None:
     outcomes = [
         {"task_id": task, "repeat": 0, "score": 0.5, "episode": None, "told": b"t", "tokens": 3} for task in ("x", "y")
     ]
-    event = make_event(1, "d", State.EVALUATED, "0.500 on 2 tasks")
+    event = event_row(1, "d", State.EVALUATED, "0.500 on 2 tasks")
     archive.add_evaluation(new_evaluation("d", 0.5), outcomes, {b"t": pack([["i", "take it"]])}, event)
     archive.add_evaluation(new_evaluation("d", 0.7, "test"), [], {b"t": pack([["i", "other"]])})
     row = archive.evaluation(1, "d", "deployment")
