@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from archive.store import Archive, ArchiveError, is_being_written, event_row, open_archive, pack, unpack
+from archive.store import Archive, ArchiveError, event_row, is_being_written, open_archive, pack, unpack
 from archive.tables import (
     SCHEMA_VERSION,
     Design,
