@@ -60,7 +60,9 @@ def main() -> None:
     parser.add_argument("--designs", type=int, default=1000)
     parser.add_argument("--sandbox")
     arguments = parser.parse_args()
-    config = RunConfig(domain="recall", designs=arguments.designs, sandbox=arguments.sandbox, workers=0)
+    config = RunConfig(
+        domain="recall", designs=arguments.designs, collection_repeats=1, sandbox=arguments.sandbox, workers=0
+    )
     memory: dict[int, float] = {}
 
     def watch(progress: Progress) -> None:
