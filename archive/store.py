@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
-from sqlalchemy import Insert, func, insert, update
 from sqlalchemy import event as sqlalchemy_event
+from sqlalchemy import func, update
+from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 from sqlmodel import Session, SQLModel, col, create_engine, select
@@ -155,10 +156,10 @@ class Archive:
             raise ArchiveError(f"{self.path} has {problem} whose id begins with {prefix!r}; `evolve top` lists ids.")
         return found[0]
 
-    def source(self, design_id: str) -> str:
-        """The source of a design by its whole id."""
+    def exactly(self, design_id: str) -> Design:
+        """A design by its whole id, which must be known."""
         with self.transaction() as session:
-            return session.exec(select(Design.source).where(Design.id == design_id)).one()
+            return session.get_one(Design, design_id)
 
     def members(self, run_id: int) -> Sequence[Member]:
         """A run's designs in the order of proposal, baselines first."""
@@ -281,7 +282,7 @@ def _insert_new(session: Session, table: type[SQLModel], rows: Sequence[Row]) ->
 
 @cache
 def _insertion(table: type[SQLModel]) -> Insert:
-    return insert(table).prefix_with("OR IGNORE")
+    return insert(table).on_conflict_do_nothing()
 
 
 def open_archive(path: Path, *, write: bool = False) -> Archive:

@@ -70,8 +70,8 @@ class Domain(Protocol):
     def tasks(self, role: Role) -> Sequence[TaskSpec]:
         """All tasks of a role, in their fixed order, families interleaved."""
 
-    def prepare(self, spec: TaskSpec) -> None:
-        """Make what the task needs on disk, if anything; safe when two processes do it at once."""
+    def prepare(self, specs: Sequence[TaskSpec]) -> None:
+        """Make what the tasks need on disk, if anything; safe when two processes do it at once."""
 
     def environment(self, spec: TaskSpec) -> TextEnvironment:
         """Open the task for play; the caller closes it."""

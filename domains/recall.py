@@ -85,7 +85,7 @@ class Recall:
         """All tasks of a role; `seed` numbers the draw of cues."""
         return self._tasks[role]
 
-    def prepare(self, spec: TaskSpec) -> None:
+    def prepare(self, specs: Sequence[TaskSpec]) -> None:
         """Nothing is needed on disk."""
 
     def environment(self, spec: TaskSpec) -> RecallEnvironment:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from domains.base import DomainError, Role, TaskSpec
@@ -91,15 +90,11 @@ class TextWorld:
         """What the task's game is made from."""
         return FAMILIES[spec.family](spec.seed - FIRST_SEEDS[spec.role], spec.seed)
 
-    def prepare(self, spec: TaskSpec) -> None:
-        """Generate the game if the cache lacks it."""
-        generate([self.game(spec)])
-
-    def prepare_all(self, specs: Iterable[TaskSpec], progress: Callable[[], None] = lambda: None) -> None:
-        """Generate what the cache lacks, one child process a processor; `progress` is called after each game."""
-        generate([self.game(spec) for spec in specs], progress, children=os.cpu_count() or 1)
+    def prepare(self, specs: Sequence[TaskSpec]) -> None:
+        """Generate the games that the cache lacks, in one child process."""
+        generate([self.game(spec) for spec in specs])
 
     def environment(self, spec: TaskSpec) -> TextWorldEnvironment:
         """Open the task for play, generating its game first where need be."""
-        self.prepare(spec)
+        self.prepare([spec])
         return TextWorldEnvironment(self.game(spec).path(), self.max_steps)

@@ -9,8 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -64,8 +63,8 @@ class Game:
         return self.directory() / "game.z8"
 
 
-def generate(games: Sequence[Game], progress: Callable[[], None] = lambda: None, children: int = 1) -> None:
-    """Make the games that are not in the cache yet, in that many child processes; `progress` follows each game.
+def generate(games: Sequence[Game]) -> None:
+    """Make the games that are not in the cache yet, in one child process, which loads TextWorld once.
 
     Each is written into a directory of its own and moved into place whole; where another process was first, its
     files, which are the same, are kept.
@@ -74,21 +73,13 @@ def generate(games: Sequence[Game], progress: Callable[[], None] = lambda: None,
     if not missing:
         return
     cache_directory().mkdir(parents=True, exist_ok=True)
-    children = min(children, len(missing))
-    with ThreadPoolExecutor(children) as pool:
-        for done in [pool.submit(_generate, missing[child::children], progress) for child in range(children)]:
-            done.result()
-
-
-def _generate(games: Sequence[Game], progress: Callable[[], None]) -> None:
     with tempfile.TemporaryDirectory(dir=cache_directory(), prefix=".new-") as scratch, _Generator() as generator:
-        for game in games:
+        for game in missing:
             directory = Path(scratch) / game.key()
             directory.mkdir()
             generator.make(game, directory / game.path().name)
             (directory / "game.ni").unlink(missing_ok=True)
             _move(directory, game.directory())
-            progress()
 
 
 def _move(source: Path, target: Path) -> None:

@@ -26,7 +26,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value i
 RunOption = Annotated[int | None, typer.Option("--run", "-r", help="Number of the run; by default the newest.")]
 DomainOption = Annotated[str | None, typer.Option(help="What is played; `evolve domains` lists them.")]
 SandboxOption = Annotated[str | None, typer.Option(help="docker, bubblewrap or process; by default the best here.")]
-WorkersOption = Annotated[int | None, typer.Option(help="Worker processes; by default one a core, 0 for this process.")]
+WorkersOption = Annotated[int | None, typer.Option(min=0, help="Worker processes; by default one a core, 0: none.")]
 UnsafeOption = Annotated[bool, typer.Option("--allow-unsafe", help="Let untrusted code run on `process`.")]
 ARCHIVE = Path("palimpsest.db")
 

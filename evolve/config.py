@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 class RunConfig(BaseModel):
     """All that a run depends on, and three fields that cannot change its result: see `FREE`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     domain: str = "textworld:cooking"
     agent: str = "lexical"
     strategy: str = "alma"
     proposer: str = "genetic"
-    seed: int = Field(default=0, ge=0, description="search seed: draws tasks, parents and edits")
+    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="search seed: draws tasks, parents and edits")
     designs: int = Field(default=24, ge=1, description="designs to evaluate; a larger number extends a run")
     collection: int = Field(default=40, ge=1, description="tasks that fill the memory")
     collection_repeats: int = Field(default=3, ge=1, description="episodes of each of them")
@@ -51,7 +51,7 @@ class RunConfig(BaseModel):
 
 
 FREE = ("designs", "sandbox", "workers")
-"""Fields outside a run's identity: a larger number of designs extends it, the others change only how fast it goes."""
+"""Fields outside a run's identity: more designs extend it; the others change its pace, and the order of its results."""
 
 
 def make_config(file: Path | None, flags: dict[str, Any]) -> RunConfig:

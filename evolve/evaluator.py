@@ -47,8 +47,7 @@ class Evaluator:
         try:
             match job:
                 case PrepareJob():
-                    for spec in job.specs:
-                        self.domain.prepare(spec)
+                    self.domain.prepare(job.specs)
                     return None
                 case PlayJob():
                     return self._play(job)
@@ -89,6 +88,8 @@ class Evaluator:
         with self._guests().lease() as session:
             try:
                 loaded = session.load(job.source, job.seed)
+                if loaded.phases != {"begin"}:
+                    raise DesignFault("load", "Phases", "only the phase 'begin' is served so far")
                 for trajectory in collection:
                     session.update(trajectory)
                 session.manage()
@@ -96,20 +97,29 @@ class Evaluator:
             except DesignFault as fault:
                 failed = Built(failure=explain(fault, session.log), seconds=session.seconds)
                 return failed, fault.kind == "Timeout"
-            return Built(loaded.instructions, deliveries, session.embedded_texts, session.seconds), False
+            return Built(loaded.instructions, deliveries, session.toolkit_calls, session.seconds), False
 
     def _ask(self, session: DesignSession, job: BuildJob) -> tuple[Delivery, ...]:
         deliveries: list[Delivery] = []
         faults = 0
         for at, spec in enumerate(job.specs):
             try:
-                deliveries.append(self._deliver(session, self._introduce(spec), job.budget))
+                deliveries.append(self._deliver_patiently(session, self._introduce(spec), job.budget))
             except DesignFault as fault:
                 faults += 1
                 if at < job.smoke or faults > FAULTS_ALLOWED or not session.alive:
                     raise
                 deliveries.append(Delivery(spec.id, fault=str(fault)))
         return tuple(deliveries)
+
+    def _deliver_patiently(self, session: DesignSession, task: Task, budget: int) -> Delivery:
+        """Ask, and where a first answer took too long, which may be the machine's fault, ask once more."""
+        try:
+            return self._deliver(session, task, budget)
+        except DesignFault as fault:
+            if fault.kind != "Timeout" or not session.alive:
+                raise
+        return self._deliver(session, task, budget)
 
     def _deliver(self, session: DesignSession, task: Task, budget: int) -> Delivery:
         with session.episode() as episode:

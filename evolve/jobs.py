@@ -44,7 +44,6 @@ class PlayJob:
 class BuildJob:
     """Build a design from the collected trajectories, ask it about each task; the first `smoke` are its smoke test."""
 
-    design_id: str
     source: str
     seed: int
     specs: tuple[TaskSpec, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ from evolve.scheduler import Activity, Scheduler
 from evolve.statistics import estimate, paired
 from evolve.strategies.base import Propose, Strategy
 from sandbox.guest import Trajectory, frames
+from sandbox.source import SourceRejected
 
 if TYPE_CHECKING:
     from domains.base import Domain, TaskSpec
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 BASELINES = ("no_memory", "nearest_trajectory")
 DRAWS = 30
 """Proposals that one request may draw before it gives up finding a design that the run does not have."""
+BATCH = 8
+"""Tasks that one job prepares."""
 DESIGN_SEED = 0
 """Seed of every design's toolkit, so that a rebuilt design is the same."""
 
@@ -88,7 +91,8 @@ class Search:
         """Draw a role's tasks, make what they need, collect if that is not done, and evaluate the baselines."""
         specs = draw(self.domain, role, count, self.config.seed)
         self._phase("preparing tasks")
-        self._drain([_prepared(spec) for spec in (*self.plan.collection, *specs)])
+        wanted = (*self.plan.collection, *specs)
+        self._drain([_prepared(wanted[start : start + BATCH]) for start in range(0, len(wanted), BATCH)])
         self._phase("collecting episodes")
         self._collect()
         return specs
@@ -186,6 +190,7 @@ class Search:
     def _finish(self, design_id: str, specs: tuple[TaskSpec, ...]) -> Activity:
         """Evaluate a candidate for selection."""
         verdict = yield from self._judge(design_id, Role.DEPLOYMENT, specs, self.config.repeats)
+        self.failures.pop(design_id, None)
         self._learn(design_id, verdict.by_task() if verdict is not None else None)
 
     def _judge(
@@ -196,8 +201,8 @@ class Search:
         if selects:
             self.archive.add_event(self.run_id, design_id, State.SMOKE)
         smoke = min(self.config.smoke, len(specs))
-        source = self.archive.source(design_id)
-        built: Built = yield BuildJob(design_id, source, DESIGN_SEED, specs, smoke, self.config.memory_budget)
+        source = self.archive.exactly(design_id).source
+        built: Built = yield BuildJob(source, DESIGN_SEED, specs, smoke, self.config.memory_budget)
         if built.failure:
             self.failures[design_id] = built.failure
             if selects:
@@ -212,10 +217,17 @@ class Search:
 
     def _propose(self, request: Request, ask: Propose, proposer: Proposer) -> str | None:
         rng = self._rng(request.number, 1)
-        sources = [self.archive.source(parent) for parent in ask.parents]
+        parents = [self.archive.exactly(parent) for parent in ask.parents]
         for _ in range(DRAWS):
-            proposal = proposer.propose(sources, ask.brief, rng)
-            if (design_id := self.enter(proposal, request.number + 1, ask.parents, request)) is not None:
+            proposal = proposer.propose([parent.source for parent in parents], ask.brief, rng)
+            if any(parent.origin == "untrusted" for parent in parents):
+                proposal = replace(proposal, origin="untrusted")
+            try:
+                design_id = self.enter(proposal, request.number + 1, ask.parents, request)
+            except SourceRejected as rejected:
+                self._note(f"request {request.number}: a proposal was rejected: {rejected.reason}")
+                continue
+            if design_id is not None:
                 return design_id
         self._note(f"request {request.number} drew {DRAWS} designs that the run has already, and none that is new")
         return None
@@ -365,8 +377,8 @@ class Search:
         self.watch(self.progress)
 
 
-def _prepared(spec: TaskSpec) -> Activity:
-    yield PrepareJob((spec,))
+def _prepared(specs: tuple[TaskSpec, ...]) -> Activity:
+    yield PrepareJob(specs)
 
 
 def _played(job: PlayJob) -> Activity:

@@ -52,8 +52,11 @@ def make_plan(config: RunConfig, domain: Domain, agent: Agent) -> Plan:
 
 
 def draw(domain: Domain, role: Role, count: int, seed: int) -> tuple[TaskSpec, ...]:
-    """A window of a role's tasks that moves with the seed, so that every draw has the domain's mix of tasks."""
+    """A subset of a role's tasks drawn by the seed, in the domain's order, which lets families take turns."""
+    import numpy as np
+
     tasks: Sequence[TaskSpec] = domain.tasks(role)
     if count > len(tasks):
         raise InputError(f"{domain.name} has {len(tasks)} {role} tasks; {count} were asked for")
-    return tuple(tasks[(seed * count + i) % len(tasks)] for i in range(count))
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(list(type(role)).index(role),)))
+    return tuple(tasks[i] for i in sorted(rng.permutation(len(tasks))[:count]))

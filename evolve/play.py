@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from evolve.agents.base import Agent
 
 
+LONGEST_TOKEN = 16
+"""Characters for which one token is charged at the least, so that blanks are not free."""
+
+
 def introduce(domain: Domain, spec: TaskSpec) -> Task:
     """The task as a query may know it: its goal and its first observation."""
     environment = domain.environment(spec)
@@ -49,7 +53,7 @@ def cut(items: Sequence[Item], budget: int) -> tuple[tuple[Item, ...], int, bool
     kept: list[Item] = []
     spent = 0
     for item in items:
-        cost = count_tokens(item.text)
+        cost = max(1, count_tokens(item.text), len(item.text) // LONGEST_TOKEN)
         if spent + cost > budget:
             return tuple(kept), spent, True
         kept.append(item)

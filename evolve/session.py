@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 from archive.store import Archive, open_archive
 from archive.tables import Run
 from domains import registry as domains
+from domains.base import Role
 from evolve.agents import registry as agents
 from evolve.errors import InputError
 from evolve.loop import Search
+from evolve.plan import draw, make_plan
 from evolve.progress import Watch
 
 if TYPE_CHECKING:
@@ -90,6 +92,8 @@ def _seats(
 
     domain = domains.load(config.domain)
     agent = agents.load(config.agent)
+    make_plan(config, domain, agent)
+    draw(domain, Role.DEPLOYMENT, config.deployment, config.seed)  # refuses what cannot be, before anything is written
     backend = choose(config.sandbox)
     isolated = allow_unsafe or FILESYSTEM in backend.isolates
     with ExitStack() as stack:
@@ -98,6 +102,7 @@ def _seats(
         run = find(archive, (domain.version, agent.version))
         checker = stack.enter_context(SourceChecker())
         executor = _hire(config, backend.name)
+        stack.callback(backend.reap)  # what a worker that had to be killed left behind
         stack.callback(executor.close)
         search = Search(archive, run, config, domain, agent, executor, checker, watch, isolated=isolated)
         yield Sitting(search, archive, run, backend)

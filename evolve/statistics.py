@@ -37,18 +37,21 @@ def paired(ours: Mapping[str, float], theirs: Mapping[str, float]) -> Estimate:
     return estimate([ours[task] - theirs[task] for task in sorted(ours.keys() & theirs.keys())])
 
 
-def nested(groups: Sequence[Sequence[float]]) -> Estimate:
-    """Mean over groups of values, groups resampled and then the values in each: search seeds and their tasks.
+def crossed(rows: Sequence[Sequence[float]]) -> Estimate:
+    """Mean of a table of search seeds by tasks, both resampled; a task is drawn for all seeds at once: they share it.
 
-    The n is the number of groups.
+    The two-way percentile bootstrap (Owen 2007, the pigeonhole bootstrap); the n is the number of seeds.
+
+    >>> crossed([[0.5, 0.5], [0.5, 0.5]])
+    Estimate(mean=0.5, low=0.5, high=0.5, n=2)
     """
     import numpy as np
 
+    table = np.asarray(rows, dtype=float)
+    seeds, tasks = table.shape
     rng = np.random.default_rng(0)
-    arrays = [np.asarray(group, dtype=float) for group in groups]
-    means = np.empty(RESAMPLES)
-    for i in range(RESAMPLES):
-        chosen = rng.integers(len(arrays), size=len(arrays))
-        means[i] = np.mean([rng.choice(arrays[g], size=len(arrays[g])).mean() for g in chosen])
+    means = [
+        table[np.ix_(rng.integers(seeds, size=seeds), rng.integers(tasks, size=tasks))].mean() for _ in range(RESAMPLES)
+    ]
     low, high = np.quantile(means, [0.025, 0.975])
-    return Estimate(float(np.mean([a.mean() for a in arrays])), float(low), float(high), len(arrays))
+    return Estimate(float(table.mean()), float(low), float(high), seeds)

@@ -13,7 +13,7 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.setdefault("RAY_worker_niceness", "0")
 
 import ray
-from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
+from ray.exceptions import RayError, RayTaskError
 
 from evolve.jobs import BuildJob, Job, MachineTrouble, Result
 from sandbox.guest import Trajectory
@@ -43,7 +43,13 @@ class RayExecutor:
 
     def __init__(self, domain: str, agent: str, backend: str, workers: int) -> None:
         if not ray.is_initialized():
-            ray.init(num_cpus=workers, include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
+            ray.init(
+                address="local",
+                num_cpus=workers,
+                include_dashboard=False,
+                logging_level=logging.ERROR,
+                log_to_driver=False,
+            )
         self.slots = workers
         self._settings = (domain, agent, backend)
         self._actors: list[Any] = [self._hire() for _ in range(workers)]
@@ -77,18 +83,21 @@ class RayExecutor:
         ticket, lane = self._running.pop(ref)
         try:
             result: Result = ray.get(ref)
-        except RayActorError as error:
-            self._actors[lane] = self._hire()
-            result = MachineTrouble(f"a worker died: {error}")
         except RayTaskError as error:
             raise error.cause from None
+        except RayError as error:
+            ray.kill(self._actors[lane])
+            self._actors[lane] = self._hire()
+            result = MachineTrouble(f"a worker died: {error}")
         return ticket, result
 
     def close(self) -> None:
         """End actors and guests; a job under way gets a moment to end, then is abandoned."""
-        with suppress(RayActorError, GetTimeoutError):
-            ray.get([actor.close.remote() for actor in self._actors], timeout=CLOSING_SECONDS)
-        ray.shutdown()
+        try:
+            with suppress(RayError):
+                ray.get([actor.close.remote() for actor in self._actors], timeout=CLOSING_SECONDS)
+        finally:
+            ray.shutdown()
 
     def _hire(self) -> Any:
         return ray.remote(num_cpus=1, max_restarts=0)(Worker).remote(*self._settings)

@@ -6,13 +6,12 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import distribution
 from typing import ClassVar
 
 from sandbox import backend
 from sandbox.backend import Limits
 from sandbox.guest.confine import ENVIRONMENT
-from sandbox.image import guest_layer
+from sandbox.image import GUEST_PATH, guest_layer, interpreter_root
 from sandbox.local import ChildGuest
 
 
@@ -35,7 +34,7 @@ class Process:
             "file": limits.tmpfs_bytes,
             "parent": os.getpid(),
         }
-        wheels = str(distribution("numpy").locate_file(""))
+        wheels = interpreter_root() / GUEST_PATH.lstrip("/")
         environment = {**ENVIRONMENT, "PYTHONPATH": f"{guest_layer()}{os.pathsep}{wheels}"}
         return ChildGuest(serve_command(sys.executable, own), environment, limits)
 

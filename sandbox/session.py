@@ -20,6 +20,8 @@ Call = Callable[[dict[str, Any], float, Callable[[Any], Any]], Any]
 PROTOCOL = 1
 PHASES = frozenset({"begin", "step"})
 
+_MAX_CREDIT = 60.0
+"""Seconds that toolkit calls can add to one call's deadline, all together."""
 _MAX_NAME = 200
 _MAX_INSTRUCTIONS = 16_384
 _MAX_TRACEBACK = 8_000
@@ -55,6 +57,11 @@ class DesignSession:
     def embedded_texts(self) -> int:
         """How many texts the design has had embedded."""
         return self._broker.embedded_texts
+
+    @property
+    def toolkit_calls(self) -> int:
+        """How often the design has called the host."""
+        return self._broker.calls
 
     @property
     def log(self) -> str:
@@ -114,28 +121,31 @@ class DesignSession:
 
     def _exchange(self, payload: bytes, number: int, deadline: float) -> dict[str, Any]:
         self._guest.send(payload, deadline)
+        latest = deadline + _MAX_CREDIT
         while True:
             reply = frames.decode(self._guest.receive(deadline))
             if not isinstance(reply, dict):
                 raise frames.FrameError("a reply must be an object")
             if "call" not in reply:
                 break
-            began = time.monotonic()
-            self._answer_toolkit(reply, deadline)
-            deadline += time.monotonic() - began  # the design does not pay for the host's time
+            deadline = min(deadline + self._answer_toolkit(reply, deadline), latest)
         if reply.get("id") != number or not ("error" in reply or "result" in reply):
             raise frames.FrameError("a reply to something that was not asked")
         return reply
 
-    def _answer_toolkit(self, call: dict[str, Any], deadline: float) -> None:
+    def _answer_toolkit(self, call: dict[str, Any], deadline: float) -> float:
+        """Answer a call, and return the seconds of the host's own work, for which the design does not pay."""
         episode = call.get("episode")
         if episode is not None and type(episode) is not int:
             raise frames.FrameError("a toolkit call of no episode")
         if self._broker.is_exhausted:
             raise frames.FrameError(f"more than {self._broker.calls} toolkit calls")
+        began = time.monotonic()
         answer = self._broker.answer(call)
+        spent = time.monotonic() - began
         patience = max(deadline, time.monotonic() + self._limits.grace_seconds)
         self._guest.send(frames.encode({"op": "answer", "episode": episode, **answer}), patience)
+        return spent
 
     @contextmanager
     def _claims(self, at: str) -> Iterator[None]:

@@ -3,7 +3,7 @@
     .venv/bin/python scripts/bench_learning.py --archive learning.db
 
 Every run and every test is kept in the archive, so the same command goes on where it stopped. Strategies have the same
-number of designs, tasks and episodes. Differences are paired by task; intervals resample search seeds, then tasks.
+number of designs, tasks and episodes. Differences are paired by task; intervals resample search seeds and tasks.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import sys
 import time
 from pathlib import Path
 
+from archive.tables import Look
 from domains.base import Role
 from evolve.config import RunConfig
 from evolve.plan import draw
 from evolve.proposers.registry import make as make_proposer
 from evolve.session import sit_down
-from evolve.statistics import Estimate, nested
+from evolve.statistics import Estimate, crossed
 from evolve.strategies.registry import make as make_strategy
 
 Differences = dict[str, list[list[float]]]
@@ -37,7 +38,10 @@ def learn(config: RunConfig, archive: Path, tasks: int, repeats: int) -> dict[st
         found = search.population.scores[best] - search.population.baseline
         test = draw(search.domain, Role.TEST, tasks, 0)
         search.evaluate_baselines(Role.TEST, test, repeats)
-        scores = {**search.baselines, "best": search.evaluated(best, Role.TEST, test, repeats)}
+        tested = search.evaluated(best, Role.TEST, test, repeats)
+        scores = {**search.baselines, "best": tested or {spec.id: 0.0 for spec in test}}
+        row = Look(run_id=search.run_id, design_id=best, result=json.dumps(scores), created=time.time())
+        sitting.archive.save(row)
         played, reused = search.scheduler.played, search.scheduler.reused
     sys.stderr.write(
         f"{config.strategy} seed {config.seed}: search gain {found:+.3f}, "
@@ -80,7 +84,7 @@ def main() -> None:
 def report(gains: dict[str, Differences], seconds: float) -> None:
     """Print a table for people and, last, one line of JSON."""
     results: dict[str, dict[str, Estimate]] = {
-        strategy: {baseline: nested(groups) for baseline, groups in by_baseline.items()}
+        strategy: {baseline: crossed(groups) for baseline, groups in by_baseline.items()}
         for strategy, by_baseline in gains.items()
     }
     print("| strategy | gain over no memory | gain over nearest trajectory | search seeds |")

@@ -105,16 +105,14 @@ def test_run(
     """Play the test tasks with a run's best design, and keep the look."""
     from archive.tables import Look
     from domains.base import Role
-    from evolve.plan import draw
     from evolve.session import left_open, visit
 
     config, design = _chosen(path, number, prefix)
-    config = config.model_copy(update=flags)
+    config = config.model_copy(update={name: value for name, value in flags.items() if value is not None})
     with View() as view, visit(config, path, number, view.update, allow_unsafe=allow_unsafe) as sitting:
         announce(view, sitting, config, path)
         search, archive = sitting.search, sitting.archive
         search.admit(archive.design(design).origin)
-        draw(search.domain, Role.TEST, tasks, config.seed)
         specs = search.prepare(Role.TEST, tasks)
         search.evaluate_baselines(Role.TEST, specs, repeats)
         comparison = _compare(sitting, design, Role.TEST, specs, repeats)

@@ -77,7 +77,7 @@ def candidates(archive: Archive, run_id: int) -> list[Evaluation]:
     """The latest evaluation of each of a run's candidates, best first."""
     numbers = {member.design_id: member.number for member in archive.members(run_id)}
     latest = {row.design_id: row for row in archive.evaluations(run_id, DEPLOYMENT) if numbers[row.design_id]}
-    return sorted(latest.values(), key=lambda row: (-row.score, numbers[row.design_id]))
+    return sorted(latest.values(), key=lambda row: (-row.score, row.id))
 
 
 def task_scores(archive: Archive, run_id: int, design: str, role: str = DEPLOYMENT) -> Scores:

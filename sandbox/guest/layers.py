@@ -38,6 +38,7 @@ class LayeredDesign(MemoryDesign):
             self.store.extend(encoder.finish())
         for manager in self.managers:
             manager.manage(self.store)
+        self.store.settle()
 
     def retrieve(self, query: Query) -> Memory:
         """Rank what the retriever finds."""

@@ -37,6 +37,9 @@ class Store:
             else:
                 known.absorb(record)
 
+    def settle(self) -> None:
+        """Do now what every later question would have to do: called once the records are in."""
+
     def replace(self, records: Iterable[Record]) -> None:
         """Keep these records and no others."""
         self.by_text = {}
@@ -109,12 +112,21 @@ class FullTextStore(Store):
 
 
 class VectorStore(Store):
-    """Nearness by cosine of embeddings; lines are embedded once, when first asked."""
+    """Nearness by cosine of embeddings; lines are embedded once, when they are in."""
 
     def __init__(self, toolkit: Toolkit) -> None:
         super().__init__()
         self.toolkit = toolkit
         self._vectors: dict[str, np.ndarray[Any, Any]] = {}
+
+    def settle(self) -> None:
+        """Embed the lines that are new, so that the children of the built memory need not."""
+        import numpy as np
+
+        missing = [line for line in self.by_text if line not in self._vectors]
+        for start in range(0, len(missing), BATCH):
+            part = missing[start : start + BATCH]
+            self._vectors.update(zip(part, np.asarray(self.toolkit.embed(part)), strict=True))
 
     def nearest(self, text: str, limit: int) -> Scored:
         """Records by cosine with the text, negative ones as 0."""
@@ -122,12 +134,14 @@ class VectorStore(Store):
             return []
         import numpy as np
 
+        self.settle()
         asked = np.asarray(self.toolkit.embed([text])[0])
-        missing = [line for line in self.by_text if line not in self._vectors]
-        if missing:
-            self._vectors.update(zip(missing, np.asarray(self.toolkit.embed(missing)), strict=True))
         cosines = np.stack([self._vectors[line] for line in self.by_text]) @ asked
         return best(((max(0.0, float(c)), record) for c, record in zip(cosines, self, strict=True)), limit)
+
+
+BATCH = 200
+"""Lines that are embedded by one call."""
 
 
 def trigrams(text: str) -> set[str]:

@@ -138,7 +138,7 @@ def test_two_processes_prepare_the_same_game_at_once(tmp_path: Path, monkeypatch
     monkeypatch.setenv("PALIMPSEST_CACHE", str(tmp_path))
     script = (
         "from domains.textworld import TextWorld; from domains.base import Role; d = TextWorld(['cooking']);"
-        "s = d.tasks(Role.TEST)[0]; d.prepare(s); d.environment(s).reset()"
+        "s = d.tasks(Role.TEST)[0]; d.prepare([s]); d.environment(s).reset()"
     )
     processes = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(2)]
     assert [process.wait() for process in processes] == [0, 0]
@@ -149,10 +149,10 @@ def test_two_processes_prepare_the_same_game_at_once(tmp_path: Path, monkeypatch
 def test_equal_games_have_equal_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     domain = TextWorld(["cooking"])
     [spec] = tasks(domain, 0)
-    domain.prepare(spec)
+    domain.prepare([spec])
     first = {file.name: file.read_bytes() for file in domain.game(spec).directory().iterdir()}
     monkeypatch.setenv("PALIMPSEST_CACHE", str(tmp_path))
-    domain.prepare(spec)
+    domain.prepare([spec])
     assert {file.name: file.read_bytes() for file in domain.game(spec).directory().iterdir()} == first
 
 

@@ -11,12 +11,15 @@ from evolve.plan import draw, make_plan
 from sandbox.guest import Memory
 
 
-def test_a_draw_is_a_window_that_moves_with_the_seed() -> None:
+def test_a_draw_is_the_same_for_a_seed_and_another_for_another() -> None:
     domain = domains.load("recall")
-    tasks = domain.tasks(Role.DEPLOYMENT)
-    assert draw(domain, Role.DEPLOYMENT, 20, 0) == tuple(tasks[:20])
-    assert draw(domain, Role.DEPLOYMENT, 20, 1) == tuple(tasks[20:40])
-    assert len(set(draw(domain, Role.DEPLOYMENT, 50, 1))) == 50
+    tasks = list(domain.tasks(Role.DEPLOYMENT))
+    first = draw(domain, Role.DEPLOYMENT, 20, 0)
+    assert first == draw(domain, Role.DEPLOYMENT, 20, 0)
+    assert len({draw(domain, Role.DEPLOYMENT, 20, seed) for seed in range(10)}) == 10
+    assert sorted(first, key=tasks.index) == list(first)
+    assert len(set(first)) == 20
+    assert set(draw(domain, Role.DEPLOYMENT, len(tasks), 5)) == set(tasks)
 
 
 def test_more_tasks_than_there_are_is_refused_with_the_number() -> None:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from evolve.statistics import Estimate, estimate, nested, paired
+from evolve.statistics import Estimate, crossed, estimate, paired
 
 
 def test_equal_values_have_no_spread() -> None:
@@ -50,15 +50,17 @@ def test_pairing_takes_out_what_tasks_have_in_common() -> None:
     assert estimate(list(better.values())).high - estimate(list(better.values())).low > 0.2
 
 
-def test_groups_that_differ_widen_the_interval_beyond_their_tasks() -> None:
-    within = nested([[0.0, 1.0] * 10] * 5)
-    between = nested([[value] * 20 for value in (0.0, 0.25, 0.5, 0.75, 1.0)])
+def test_seeds_that_differ_widen_the_interval_beyond_their_tasks() -> None:
+    alike = crossed([[0.5] * 20] * 5)
+    seeds = crossed([[value] * 20 for value in (0.0, 0.25, 0.5, 0.75, 1.0)])
     flat = estimate([0.0, 0.25, 0.5, 0.75, 1.0] * 20)
-    assert within.mean == between.mean == flat.mean == 0.5
-    assert within.n == between.n == 5
-    assert between.high - between.low > 2 * (flat.high - flat.low)
-    assert within.high - within.low < between.high - between.low
+    assert alike.mean == seeds.mean == flat.mean == 0.5
+    assert alike.n == seeds.n == 5
+    assert alike.low == alike.high == 0.5
+    assert seeds.high - seeds.low > 2 * (flat.high - flat.low)
 
 
-def test_groups_weigh_the_same_whatever_their_size() -> None:
-    assert nested([[1.0] * 50, [0.0]]).mean == 0.5
+def test_tasks_that_all_seeds_share_are_no_more_tasks_for_that() -> None:
+    tasks = [0.0, 1.0] * 10
+    one, five = crossed([tasks]), crossed([tasks] * 5)
+    assert five.high - five.low == pytest.approx(one.high - one.low, rel=0.1)
