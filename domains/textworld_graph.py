@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from domains.textworld_text import observation, tidy
 
 MOST_GAMES = 64
-MOST_POSITIONS = 10_000
+MOST_POSITIONS = 4000
 """Positions kept of one game; beyond that the graph starts anew."""
 
 _DEFAULTS = 126

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -216,7 +217,12 @@ INTERRUPTED = 130
 
 def going_on(arguments: list[str]) -> str:
     """The command that goes on where the interrupted one stopped; `--fresh` would start again."""
-    return shlex.join(["evolve", *(argument for argument in arguments if argument != "--fresh")])
+    return shlex.join([program(), *(argument for argument in arguments if argument != "--fresh")])
+
+
+def program() -> str:
+    """How this program is called: its name where the shell would find it, else its path as it was given."""
+    return "evolve" if shutil.which("evolve") else sys.argv[0]
 
 
 def _known_errors() -> tuple[type[Exception], ...]:

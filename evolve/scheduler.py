@@ -88,11 +88,6 @@ class Scheduler:
             if handed.answers:
                 self._advance(handed.owner, result)
 
-    def drain(self) -> None:
-        """Step until every activity has ended."""
-        while self.active:
-            self.step()
-
     def _advance(self, running: _Running, value: Any) -> None:
         try:
             need = running.activity.send(value)

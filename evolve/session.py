@@ -56,7 +56,8 @@ def sit_down(
         began, before = time.monotonic(), run.elapsed
         try:
             yield sitting
-            run.status = "done"
+            stored = type(config).model_validate_json(run.config).designs
+            run.status = "done" if config.designs >= stored else "interrupted"  # asked for less than was begun
         except BaseException:
             run.status = "interrupted"
             raise

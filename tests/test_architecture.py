@@ -34,7 +34,9 @@ GUEST_MAY_IMPORT = """
 """
 """The standard library's quiet part, and the two wheels that every sandbox holds."""
 
-HEAVY = frozenset({"ray", "numpy", "networkx", "sqlmodel", "sqlalchemy", "textworld", "docker", "gymnasium", "openai"})
+HEAVY = frozenset(
+    {"ray", "numpy", "networkx", "sqlmodel", "sqlalchemy", "textworld", "docker", "gymnasium", "openai", "pydantic"}
+)
 """Modules too slow for `evolve --help`."""
 
 REGISTRIES = re.compile(

@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evolve.cli import program
 from evolve.commands.live import View
 from evolve.commands.show import complain, say, say_json
 from evolve.commands.tables import best_rows, print_top, reading, top_json
@@ -64,5 +65,5 @@ def _print_result(path: Path, search: Search, *, as_json: bool) -> None:
             return
         print_top(archive, run, rows)
         if rows:
-            say(f"\nSee the best design:        evolve show {rows[0].design[:10]}{archive_flag(path)}")
-            say(f"Test it on held-out tasks:  evolve test {number}{archive_flag(path)}")
+            say(f"\nSee the best design:        {program()} show {rows[0].design[:10]}{archive_flag(path)}")
+            say(f"Test it on held-out tasks:  {program()} test {number}{archive_flag(path)}")

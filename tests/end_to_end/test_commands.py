@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sqlite3
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -239,14 +238,8 @@ def test_looks_at_the_test_tasks_are_counted(shell: Shell) -> None:
     assert (run["looks"], run["status"], run["evaluated"]) == (3, "done", 2)
 
 
-def test_help_is_fast_and_names_every_command(shell: Shell) -> None:
-    shell.evolve("--help")
-    times = []
-    for _ in range(5):
-        began = time.monotonic()
-        done = shell.evolve("--help")
-        times.append(time.monotonic() - began)
-    assert min(times) < 0.3, times
+def test_help_names_every_command(shell: Shell) -> None:
+    done = shell.evolve("--help")
     assert done.code == 0
     for name in ("run", "runs", "top", "show", "diff", "eval", "test", "domains", "doctor"):
         assert f"\n  {name} " in done.out
