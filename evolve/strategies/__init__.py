@@ -1,1 +1,1 @@
-"""Strategies decide what to do next. Each is a few lines behind `ask`, and knows what the population, the archive, knows."""
+"""Strategies decide what to do next. Each is a few lines behind `ask`, and knows what the archive knows."""
