@@ -56,8 +56,7 @@ def sit_down(
         began, before = time.monotonic(), run.elapsed
         try:
             yield sitting
-            stored = type(config).model_validate_json(run.config).designs
-            run.status = "done" if config.designs >= stored else "interrupted"  # asked for less than was begun
+            run.status = "done" if _is_complete(archive, run) else "interrupted"
         except BaseException:
             run.status = "interrupted"
             raise
@@ -142,6 +141,14 @@ def _open_run(archive: Archive, config: RunConfig, versions: Versions, *, fresh:
     if run.id is None:
         raise InputError(f"{archive.path} did not take the run")
     return run
+
+
+def _is_complete(archive: Archive, run: Run) -> bool:
+    """Whether all that the run was ever asked for has been begun; a sitting may have asked for less."""
+    from evolve.config import RunConfig
+
+    config = RunConfig.model_validate_json(run.config)
+    return config.strategy == "eval" or (run.id is not None and len(archive.requests(run.id)) >= config.designs)
 
 
 def _hire(config: RunConfig, backend: str) -> Executor:

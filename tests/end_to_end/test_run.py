@@ -55,6 +55,15 @@ def test_the_same_command_goes_on_and_pays_nothing_twice(shell: Shell) -> None:
     assert (more["run"], more["evaluated"] + more["failed"]) == (1, 5)
     fewer = shell.here("run", *QUICK, "--designs", "2", "--json").json
     assert (fewer["played"], fewer["designs"], fewer["evaluated"]) == (0, 5, more["evaluated"])
+    assert fewer["status"] == "done"
+
+
+def test_one_process_and_one_seed_give_the_same_designs(shell: Shell) -> None:
+    first = shell.evolve("run", *QUICK, "--designs", "6", "--json").json
+    again = shell.here("run", *QUICK, "--designs", "6", "--fresh", "--json").json
+    assert again["run"] == 2
+    assert again["top"] == first["top"]
+    assert again["played"] == 0
 
 
 def test_fresh_starts_another_run_and_other_flags_do_too(shell: Shell) -> None:
