@@ -62,6 +62,9 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=48)
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--sandbox")
+    parser.add_argument("--reward-scale", type=float, default=1.0, help="alma: lambda of its selection")
+    parser.add_argument("--visit-penalty", type=float, default=0.5, help="alma: alpha of its selection")
+    parser.add_argument("--temperature", type=float, default=0.5, help="alma: of its softmax")
     arguments = parser.parse_args()
     began = time.monotonic()
     gains: dict[str, Differences] = {}
@@ -73,6 +76,9 @@ def main() -> None:
                 seed=seed,
                 designs=arguments.designs,
                 sandbox=arguments.sandbox,
+                reward_scale=arguments.reward_scale,
+                visit_penalty=arguments.visit_penalty,
+                temperature=arguments.temperature,
             )
             scores = learn(config, arguments.archive, arguments.tasks, arguments.repeats)
             for baseline in ("no_memory", "nearest_trajectory"):
