@@ -54,13 +54,12 @@ def sit_down(
         run.status = "running"
         archive.save(run)
         began, before = time.monotonic(), run.elapsed
+        ended = False
         try:
             yield sitting
-            run.status = "done" if _is_complete(archive, run) else "interrupted"
-        except BaseException:
-            run.status = "interrupted"
-            raise
+            ended = True
         finally:
+            run.status = "done" if ended and _is_complete(archive, run) else "interrupted"
             run.elapsed = before + time.monotonic() - began
             archive.save(run)
 
