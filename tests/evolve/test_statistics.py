@@ -63,4 +63,4 @@ def test_seeds_that_differ_widen_the_interval_beyond_their_tasks() -> None:
 def test_tasks_that_all_seeds_share_are_no_more_tasks_for_that() -> None:
     tasks = [0.0, 1.0] * 10
     one, five = crossed([tasks]), crossed([tasks] * 5)
-    assert five.high - five.low == pytest.approx(one.high - one.low, rel=0.1)
+    assert five.high - five.low == pytest.approx(one.high - one.low, rel=0.3)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -136,6 +137,8 @@ def test_an_engine_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch)
 def test_a_cache_that_nobody_else_can_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root gives its rights away first")
+    if shutil.which("bwrap") is None:
+        pytest.skip("bwrap is not installed")
     tmp_path.chmod(0o700)
     monkeypatch.setattr("sandbox.bubblewrap.interpreter_root", lambda: tmp_path)
     assert "PALIMPSEST_CACHE" in (Bubblewrap().available() or "")
