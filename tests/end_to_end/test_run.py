@@ -124,8 +124,8 @@ def test_an_interrupted_run_says_how_to_go_on(shell: Shell) -> None:
     assert arguments == list(command)
     assert shell.here("runs", "--archive", path.name, "--json").json[0]["status"] == "interrupted"
     result = shell.here("run", *QUICK, "--designs", "8", "--archive", path.name, "--json").json
-    assert (result["run"], result["status"]) == (1, "done")
-    assert result["evaluated"] + result["failed"] >= 8
+    assert (result["run"], result["status"], result["designs"]) == (1, "interrupted", 40)
+    assert 8 <= result["evaluated"] + result["failed"] < 40
 
 
 def test_a_second_writer_is_refused_and_readers_are_not(shell: Shell) -> None:
