@@ -39,7 +39,8 @@ def second_look(search: Search, finalists: int) -> tuple[str, float]:
     """
     rows = candidates(search.archive, search.run_id)[:finalists]
     specs = draw(search.domain, Role.CONFIRMATION, CONFIRMATION, 0)
-    search.domain.prepare(specs)
+    if finalists > 1:
+        search.domain.prepare(specs)
     total: dict[str, float] = {}
     for row in rows:
         confirmed = search.evaluated(row.design_id, Role.CONFIRMATION, specs, 1) if finalists > 1 else {}
