@@ -1,8 +1,7 @@
-"""Opening, locking and reading an archive, and the transactions that write it. One writer; readers never lock it."""
+"""The queries that read an archive, and the transactions that write it. One writer; readers never lock it."""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import sqlite3
 import time
@@ -58,13 +57,13 @@ def unpack(data: bytes) -> Any:
 
 
 class Archive:
-    """One SQLite file in WAL mode. Open it with `open_archive`."""
+    """One SQLite file in WAL mode. Open it with `archive.opening.open_archive`."""
 
     def __init__(self, path: Path, *, write: bool, lock: IO[str] | None = None) -> None:
         self.path = path
         self._lock = lock
         self._engine = create_engine(
-            "sqlite://", creator=partial(_connect, path, "rwc" if write else "ro"), poolclass=QueuePool
+            "sqlite://", creator=partial(connect, path, "rwc" if write else "ro"), poolclass=QueuePool
         )
         if write:
             sqlalchemy_event.listen(self._engine, "connect", _tune)
@@ -285,94 +284,10 @@ def _insertion(table: type[SQLModel]) -> Insert:
     return insert(table).on_conflict_do_nothing()
 
 
-def open_archive(path: Path, *, write: bool = False) -> Archive:
-    """Open an archive; a writer creates it where there is none and holds its lock until `close`.
-
-    Raises `ArchiveError` for a missing file (reading), a file that is no archive, a newer schema, or a second writer.
-    """
-    if not write and not path.exists():
-        raise ArchiveError(f"there is no archive at {path}; `evolve run` makes one.")
-    version = _readable_version(path)
-    if version is None and not write:
-        raise ArchiveError(f"{path} is empty; `evolve run` makes an archive.")
-    archive = Archive(path, write=write, lock=_lock(path) if write else None)
-    if write and _readable_version(path) is None:  # asked again, now that the lock keeps others out
-        try:
-            archive.create()
-        except ArchiveError:
-            archive.close()
-            raise
-    return archive
-
-
-def is_being_written(path: Path) -> bool:
-    """Whether a writer has the archive open now."""
-    try:
-        with _lock_path(path).open("r") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
-def _readable_version(path: Path) -> int | None:
-    try:
-        version = _schema_version(path)
-    except (sqlite3.DatabaseError, OSError, ValueError) as error:
-        raise ArchiveError(
-            f"{path} is no archive of Palimpsest or cannot be opened ({error}); give --archive another name."
-        ) from error
-    if version is not None and version > SCHEMA_VERSION:
-        raise ArchiveError(
-            f"{path} was written by a newer Palimpsest (schema {version}; known here: {SCHEMA_VERSION}). Upgrade first."
-        )
-    return version
-
-
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
+def connect(path: Path, mode: str) -> sqlite3.Connection:
+    """A connection to a file; `mode` is SQLite's: `ro`, `rw`, or `rwc` to create it."""
     uri = f"file:{quote(str(path.resolve()))}?mode={mode}"
     return sqlite3.connect(uri, uri=True, check_same_thread=False)
-
-
-def _schema_version(path: Path) -> int | None:
-    """The schema version of a file; None where it is missing or empty. Raises where it is something else."""
-    if not path.exists() or path.stat().st_size == 0:
-        return None
-    connection = _connect(path, "ro")
-    try:
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if not tables:
-            return None
-        if "meta" not in tables:
-            raise sqlite3.DatabaseError("it holds other tables")
-        row = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
-        if row is None:
-            raise sqlite3.DatabaseError("it names no schema version")
-        return int(row[0])
-    finally:
-        connection.close()
-
-
-def _lock_path(path: Path) -> Path:
-    return path.with_name(path.name + ".lock")
-
-
-def _lock(path: Path) -> IO[str]:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = _lock_path(path).open("w")
-    except OSError as error:
-        raise ArchiveError(f"{path} cannot be written ({error}); give --archive another name.") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise ArchiveError(
-            f"another `evolve` is writing {path}; wait for it, or give --archive another name."
-        ) from None
-    return lock
 
 
 def _tune(connection: sqlite3.Connection, _: object) -> None:

@@ -6,7 +6,8 @@ from enum import StrEnum
 
 from sqlmodel import Field, Index, SQLModel
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""`archive.migrations` leads here from older ones."""
 
 
 class State(StrEnum):
@@ -37,6 +38,8 @@ class Run(SQLModel, table=True):
     agent_version: str
     sandbox: str
     """The backend that ran last, and what it does not isolate, as text."""
+    image: str = ""
+    """Digest of what its guests started from."""
     status: str = "running"
     created: float
     elapsed: float = 0.0
@@ -143,6 +146,10 @@ class Evaluation(SQLModel, table=True):
     """Tasks whose memory was cut at the budget."""
     calls: int
     """Calls of the toolkit's `llm` and `embed` while it was built and asked."""
+    llm_tokens: int = 0
+    """Tokens of language models that the design itself used."""
+    variant: str = ""
+    """`no-llm variant` where a design that would ask a language model had none."""
     seconds: float
     """Wall time of building and asking the design."""
     created: float

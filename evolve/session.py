@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archive.store import Archive, open_archive
+from archive.opening import open_archive
+from archive.store import Archive
 from archive.tables import Run
 from domains import registry as domains
 from domains.base import Role

@@ -39,7 +39,7 @@ class Row:
 @contextmanager
 def reading(path: Path) -> Iterator[Archive]:
     """An archive, open for reading."""
-    from archive.store import open_archive
+    from archive.opening import open_archive
 
     archive = open_archive(path)
     try:
@@ -68,7 +68,7 @@ def config_of(run: Run) -> RunConfig:
 
 def status_of(archive: Archive, run: Run) -> str:
     """Running, interrupted or done; a run that was killed counts as interrupted."""
-    from archive.store import is_being_written
+    from archive.opening import is_being_written
 
     return "interrupted" if run.status == "running" and not is_being_written(archive.path) else run.status
 

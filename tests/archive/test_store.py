@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from archive.store import Archive, ArchiveError, event_row, is_being_written, open_archive, pack, unpack
+from archive.opening import is_being_written, open_archive
+from archive.store import Archive, ArchiveError, event_row, pack, unpack
 from archive.tables import (
     SCHEMA_VERSION,
     Design,
@@ -111,7 +112,7 @@ def test_a_second_writer_is_refused(path: Path, archive: Archive) -> None:
 def test_the_lock_of_a_killed_writer_is_free(path: Path) -> None:
     script = f"""
 import pathlib, time
-from archive.store import open_archive
+from archive.opening import open_archive
 archive = open_archive(pathlib.Path({str(path)!r}), write=True)
 print("open", flush=True)
 time.sleep(60)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from archive.store import open_archive
+from archive.opening import open_archive
 from archive.tables import State
 from tests.end_to_end.conftest import QUICK, SMALL, Shell
 
