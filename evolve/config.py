@@ -27,7 +27,7 @@ class RunConfig(BaseModel):
     proposer: str = "genetic"
     seed: int = Field(default=0, ge=0, le=2**32 - 1, description="search seed: draws tasks, parents and edits")
     designs: int = Field(default=24, ge=1, description="designs to evaluate; a larger number extends a run")
-    collection: int = Field(default=40, ge=1, description="tasks that fill the memory")
+    collection: int = Field(default=60, ge=1, description="tasks that fill the memory")
     collection_repeats: int = Field(default=3, ge=1, description="episodes of each of them")
     deployment: int = Field(default=32, ge=2, description="tasks that score a design")
     repeats: int = Field(default=1, ge=1, description="episodes of each of them")

@@ -9,7 +9,7 @@ import numpy as np
 
 from evolve.proposers import blocks, expressions
 from evolve.proposers.base import Brief, Proposal
-from evolve.proposers.genome import Genome, read, write
+from evolve.proposers.genome import PARTS, Genome, read, write
 
 Operator = Callable[[Genome, Sequence[Genome], np.random.Generator], str | None]
 """Edits a genome in place, given the other parents, and says what it did; None where it does not apply."""
@@ -176,6 +176,14 @@ def cross_expressions(genome: Genome, others: Sequence[Genome], rng: np.random.G
     return f"{part} (grafted) is now {ast.unparse(grafted)}"
 
 
+def recompose(genome: Genome, others: Sequence[Genome], rng: np.random.Generator) -> str | None:
+    """Leave the parent's neighbourhood: a search that began with one poor design must not be held by it."""
+    new = fresh(rng)
+    for part in PARTS:
+        setattr(genome, part, getattr(new, part))
+    return "composed afresh"
+
+
 OPERATORS: dict[str, Operator] = {
     "swap_block": swap_block,
     "change_parameter": change_parameter,
@@ -188,6 +196,7 @@ OPERATORS: dict[str, Operator] = {
     "fuse_retrievers": fuse_retrievers,
     "cross_parts": cross_parts,
     "cross_expressions": cross_expressions,
+    "recompose": recompose,
 }
 DEFAULT_WEIGHTS = {
     "swap_block": 2.0,
@@ -201,6 +210,7 @@ DEFAULT_WEIGHTS = {
     "fuse_retrievers": 0.7,
     "cross_parts": 2.0,
     "cross_expressions": 1.0,
+    "recompose": 1.5,
 }
 
 

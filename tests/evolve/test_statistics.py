@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
-from evolve.statistics import Estimate, crossed, estimate, paired
+from evolve.statistics import Estimate, crossed, dominance, estimate, holm, paired, signed_rank
 
 
 def test_equal_values_have_no_spread() -> None:
@@ -23,11 +25,33 @@ def test_the_interval_is_that_of_the_normal_where_it_has_to_be() -> None:
     assert found.high == pytest.approx(values.mean() + 1.96 * error, abs=0.1 * error)
 
 
-def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
-    rng = np.random.default_rng(2)
-    found = [estimate(list(rng.random(20))) for _ in range(200)]
-    covered = sum(each.low <= 0.5 <= each.high for each in found) / len(found)
-    assert 0.88 <= covered <= 0.99
+DRAWS: dict[str, tuple[Callable[[np.random.Generator], np.ndarray[Any, Any]], float]] = {
+    "normal": (lambda rng: rng.normal(0.5, 0.2, 32), 0.5),
+    "solved or not": (lambda rng: (rng.random(32) < 0.3).astype(float), 0.3),
+    "differences, most of them zero": (
+        lambda rng: (rng.random(48) < 0.4) * rng.choice([-0.25, 0.25, 0.5, 1], 48),
+        0.15,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_an_interval_covers_the_truth_as_often_as_it_says(name: str) -> None:
+    rng = np.random.default_rng(11)
+    draw, truth = DRAWS[name]
+    found = [estimate(list(draw(rng))) for _ in range(2000)]
+    assert 0.93 <= np.mean([each.low <= truth <= each.high for each in found]) <= 0.97
+
+
+@pytest.mark.parametrize(("seed_spread", "task_spread"), [(0.05, 0.2), (0.15, 0.05), (0.1, 0.1)])
+def test_a_crossed_interval_covers_the_truth_as_often_as_it_says(seed_spread: float, task_spread: float) -> None:
+    rng = np.random.default_rng(12)
+    covered = []
+    for _ in range(2000):
+        table = 0.1 + rng.normal(0, seed_spread, (5, 1)) + rng.normal(0, task_spread, (1, 48))
+        found = crossed((table + rng.normal(0, 0.2, (5, 48))).tolist())
+        covered.append(found.low <= 0.1 <= found.high)
+    assert 0.93 <= np.mean(covered) <= 0.97
 
 
 def test_the_same_values_give_the_same_interval() -> None:
@@ -54,13 +78,38 @@ def test_seeds_that_differ_widen_the_interval_beyond_their_tasks() -> None:
     alike = crossed([[0.5] * 20] * 5)
     seeds = crossed([[value] * 20 for value in (0.0, 0.25, 0.5, 0.75, 1.0)])
     flat = estimate([0.0, 0.25, 0.5, 0.75, 1.0] * 20)
-    assert alike.mean == seeds.mean == flat.mean == 0.5
-    assert alike.n == seeds.n == 5
-    assert alike.low == alike.high == 0.5
+    assert alike == Estimate(0.5, 0.5, 0.5, 5)
+    assert seeds.mean == flat.mean == 0.5
     assert seeds.high - seeds.low > 2 * (flat.high - flat.low)
 
 
 def test_tasks_that_all_seeds_share_are_no_more_tasks_for_that() -> None:
     tasks = [0.0, 1.0] * 10
     one, five = crossed([tasks]), crossed([tasks] * 5)
-    assert five.high - five.low == pytest.approx(one.high - one.low, rel=0.3)
+    assert five.high - five.low == pytest.approx(one.high - one.low, rel=0.1)
+
+
+def test_a_signed_rank_test_agrees_with_published_tables() -> None:
+    """Eight differences whose negative ranks sum to 3: p = 10 / 2^8 two-sided (Wilcoxon 1945, table II)."""
+    sizes = [0.1, -0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
+    ours = {str(task): size for task, size in enumerate(sizes)}
+    two = signed_rank(ours | {"0": -0.1}, dict.fromkeys(ours, 0.0))
+    assert two == pytest.approx(10 / 256)
+
+
+def test_one_dominates_as_surely_as_its_difference_is_far_from_zero() -> None:
+    rng = np.random.default_rng(13)
+    tasks = [str(task) for task in range(100)]
+    theirs = dict(zip(tasks, rng.normal(0, 1, 100), strict=True))
+    ours = {task: value + rng.normal(0, 0.3) for task, value in theirs.items()}
+    gain = np.array([ours[task] - theirs[task] for task in tasks])
+    normal = 0.5 * (1 + math.erf(gain.mean() / (gain.std() / 10) / math.sqrt(2)))
+    assert dominance(ours, theirs) == pytest.approx(normal, abs=0.02)
+    assert dominance(theirs, ours) == pytest.approx(1 - dominance(ours, theirs))
+
+
+def test_holm_keeps_the_order_and_never_exceeds_bonferroni() -> None:
+    raw = {"a": 0.01, "b": 0.02, "c": 0.03, "d": 0.9}
+    adjusted = holm(raw)
+    assert adjusted == pytest.approx({"a": 0.04, "b": 0.06, "c": 0.06, "d": 0.9})
+    assert list(adjusted) == sorted(raw, key=lambda name: raw[name])
