@@ -37,6 +37,7 @@ class RunConfig(BaseModel):
     visit_penalty: float = Field(default=0.5, ge=0, description="alma: alpha in gain - alpha * ln(1 + visits)")
     temperature: float = Field(default=0.5, gt=0, description="alma: of the softmax over parents")
     step_size: int = Field(default=5, ge=1, description="alma: parents drawn without replacement in a step")
+    elite: int = Field(default=5, ge=1, description="sequential: how many of the best may be parents")
     sandbox: str | None = Field(
         default=None, description="docker, bubblewrap or process; by default the best that runs here"
     )

@@ -26,3 +26,18 @@ class RandomParent:
         designs = list(population.scores)
         order = rng.permutation(len(designs))[:2]
         return Propose(tuple(designs[i] for i in order))
+
+
+class Sequential:
+    """Greedy evolution: a parent and a donor are drawn from the `elite` best so far. It begins with one design."""
+
+    def __init__(self, elite: int) -> None:
+        self.elite = elite
+
+    def ask(self, population: Population, rng: np.random.Generator) -> Ask:
+        """A parent and, where another design exists, a donor, both of the best."""
+        if not population.scores:
+            return Wait() if population.pending else Propose()
+        best = sorted(population.scores, key=lambda design: -population.scores[design])[: self.elite]
+        order = rng.permutation(len(best))[:2]
+        return Propose(tuple(best[i] for i in order))

@@ -6,13 +6,13 @@ from evolve.config import RunConfig
 from evolve.errors import InputError
 from evolve.strategies.base import Strategy
 
-NAMES = ("alma", "best-of-n", "random")
+NAMES = ("alma", "best-of-n", "random", "sequential")
 
 
 def make(config: RunConfig) -> Strategy:
     """The strategy that a configuration names; an unknown one is an `InputError` that lists the known."""
     from evolve.strategies.alma import Alma
-    from evolve.strategies.controls import BestOfN, RandomParent
+    from evolve.strategies.controls import BestOfN, RandomParent, Sequential
 
     match config.strategy:
         case "alma":
@@ -21,4 +21,6 @@ def make(config: RunConfig) -> Strategy:
             return BestOfN()
         case "random":
             return RandomParent()
+        case "sequential":
+            return Sequential(config.elite)
     raise InputError(f"there is no strategy {config.strategy!r}; choose one of {', '.join(NAMES)}")

@@ -42,7 +42,7 @@ def strategy(request: pytest.FixtureRequest) -> Strategy:
 
 
 def test_an_unknown_strategy_is_an_error_that_lists_the_known() -> None:
-    with pytest.raises(InputError, match="no strategy 'greedy'; choose one of alma, best-of-n, random"):
+    with pytest.raises(InputError, match="no strategy 'greedy'; choose one of alma, best-of-n, random, sequential"):
         make(RunConfig(strategy="greedy"))
 
 
@@ -78,7 +78,7 @@ def test_it_waits_for_the_first_result_and_starts_again_where_there_is_none(name
     assert ask(strategy, population(failed=1), 0).parents == ()
 
 
-@pytest.mark.parametrize("name", WITH_PARENTS)
+@pytest.mark.parametrize("name", [name for name in WITH_PARENTS if name != "sequential"])
 def test_every_design_may_become_a_parent(name: str) -> None:
     state = population(0.0, 1.0, 0.5)
     firsts = {ask(make(RunConfig(strategy=name)), state, seed).parents[0] for seed in range(200)}
@@ -93,6 +93,12 @@ def test_random_does_not_look_at_scores() -> None:
     state = population(0.0, 1.0)
     firsts = Counter(ask(make(RunConfig(strategy="random")), state, seed).parents[0] for seed in range(1000))
     assert 430 < firsts["d0"] < 570
+
+
+def test_sequential_draws_from_the_best_alone() -> None:
+    state = population(0.1, 0.9, 0.3, 0.8)
+    drawn = {ask(make(RunConfig(strategy="sequential", elite=2)), state, seed).parents for seed in range(50)}
+    assert drawn == {("d1", "d3"), ("d3", "d1")}
 
 
 def test_alma_probabilities_by_hand() -> None:
