@@ -45,8 +45,8 @@ class Block:
     needs_toolkit: bool = False
 
 
-LINES = Range(3, 60, whole=True)
-_LIMIT = ("limit", Range(5, 120, whole=True))
+LINES = Range(8, 120, whole=True)
+_LIMIT = ("limit", Range(20, 400, whole=True))
 
 KINDS: dict[str, tuple[Block, ...]] = {
     "encoder": (

@@ -164,7 +164,7 @@ def _retune(tree: ast.expr, rng: np.random.Generator) -> ast.expr | None:
 def _turn(tree: ast.expr, rng: np.random.Generator) -> ast.expr | None:
     nodes = [node for node in ast.walk(tree) if isinstance(node, ast.BinOp)]
     if not nodes:
-        return ast.UnaryOp(ast.USub(), tree)
+        return tree.operand if isinstance(tree, ast.UnaryOp) else ast.UnaryOp(ast.USub(), tree)
     chosen = nodes[int(rng.integers(len(nodes)))]
     others = [operator for operator in BINARY if not isinstance(chosen.op, operator)]
     chosen.op = others[int(rng.integers(len(others)))]()

@@ -9,13 +9,15 @@ import numpy as np
 
 from evolve.proposers import blocks, expressions
 from evolve.proposers.base import Brief, Proposal
-from evolve.proposers.genome import PARTS, Genome, read, write
+from evolve.proposers.genome import Genome, read, write
 
 Operator = Callable[[Genome, Sequence[Genome], np.random.Generator], str | None]
 """Edits a genome in place, given the other parents, and says what it did; None where it does not apply."""
 
 MOST_LAYERS = 4
 MOST_EDITS = 4
+RECOMPOSE = "recompose"
+"""Drawn in place of an operator: leave the parent, so that a search is not held by the neighbourhood it began in."""
 
 
 class GeneticProposer:
@@ -23,21 +25,29 @@ class GeneticProposer:
 
     def propose(self, parents: Sequence[str], brief: Brief, rng: np.random.Generator) -> Proposal:
         """Apply one operator, at times more, drawn by the brief's weights, `DEFAULT_WEIGHTS` where it has none."""
-        if not parents:
-            genome, change = fresh(rng), "composed from building blocks"
+        names = [self._operator(brief, rng) for _ in range(min(MOST_EDITS, int(rng.geometric(0.5))))]
+        if not parents or RECOMPOSE in names:
+            genome, change = (
+                fresh(rng),
+                "composed afresh, leaving the parent" if parents else "composed from building blocks",
+            )
             return Proposal(write(genome, describe(genome)), change, "composed")
         first, *others = [read(source) for source in parents]
         genome = first.copy()
-        changes = [self._edit(genome, others, brief, rng) for _ in range(min(MOST_EDITS, int(rng.geometric(0.5))))]
+        changes = [self._edit(genome, name, others, brief, rng) for name in names]
         return Proposal(write(genome, describe(genome)), "; ".join(changes), "composed")
 
-    def _edit(self, genome: Genome, others: Sequence[Genome], brief: Brief, rng: np.random.Generator) -> str:
-        names = list(OPERATORS)
+    def _operator(self, brief: Brief, rng: np.random.Generator) -> str:
+        names = list(DEFAULT_WEIGHTS)
         weights = np.array([brief.operators.get(name, DEFAULT_WEIGHTS[name]) for name in names])
+        return names[int(rng.choice(len(names), p=weights / weights.sum()))]
+
+    def _edit(self, genome: Genome, name: str, others: Sequence[Genome], brief: Brief, rng: np.random.Generator) -> str:
+        """Apply the named operator, or where it does not apply another one."""
         while True:
-            name = names[int(rng.choice(len(names), p=weights / weights.sum()))]
-            if (change := OPERATORS[name](genome, others, rng)) is not None:
+            if name != RECOMPOSE and (change := OPERATORS[name](genome, others, rng)) is not None:
                 return change
+            name = self._operator(brief, rng)
 
 
 def fresh(rng: np.random.Generator) -> Genome:
@@ -176,14 +186,6 @@ def cross_expressions(genome: Genome, others: Sequence[Genome], rng: np.random.G
     return f"{part} (grafted) is now {ast.unparse(grafted)}"
 
 
-def recompose(genome: Genome, others: Sequence[Genome], rng: np.random.Generator) -> str | None:
-    """Leave the parent's neighbourhood: a search that began with one poor design must not be held by it."""
-    new = fresh(rng)
-    for part in PARTS:
-        setattr(genome, part, getattr(new, part))
-    return "composed afresh"
-
-
 OPERATORS: dict[str, Operator] = {
     "swap_block": swap_block,
     "change_parameter": change_parameter,
@@ -196,7 +198,6 @@ OPERATORS: dict[str, Operator] = {
     "fuse_retrievers": fuse_retrievers,
     "cross_parts": cross_parts,
     "cross_expressions": cross_expressions,
-    "recompose": recompose,
 }
 DEFAULT_WEIGHTS = {
     "swap_block": 2.0,
@@ -210,7 +211,7 @@ DEFAULT_WEIGHTS = {
     "fuse_retrievers": 0.7,
     "cross_parts": 2.0,
     "cross_expressions": 1.0,
-    "recompose": 1.5,
+    RECOMPOSE: 1.0,
 }
 
 

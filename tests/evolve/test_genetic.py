@@ -14,7 +14,7 @@ import pytest
 from evolve.errors import InputError
 from evolve.proposers import blocks, genetic, genome, registry
 from evolve.proposers.base import Brief, Proposal
-from evolve.proposers.genetic import DEFAULT_WEIGHTS, OPERATORS, GeneticProposer
+from evolve.proposers.genetic import DEFAULT_WEIGHTS, OPERATORS, RECOMPOSE, GeneticProposer
 from sandbox.source import SourceChecker
 
 WIDTH = 120
@@ -87,7 +87,7 @@ def test_designs_that_are_not_made_of_layers_are_refused() -> None:
 
 
 def test_every_operator_has_a_weight_a_description_and_a_place() -> None:
-    assert OPERATORS.keys() == DEFAULT_WEIGHTS.keys()
+    assert {*OPERATORS, RECOMPOSE} == DEFAULT_WEIGHTS.keys()
     assert len(OPERATORS) >= 8
     for operator in OPERATORS.values():
         assert operator.__doc__
@@ -112,14 +112,23 @@ def test_every_operator_changes_a_design_and_only_it(name: str, proposals: list[
 
 
 def test_a_brief_decides_which_operators_are_used(proposals: list[Proposal]) -> None:
-    only = Brief({name: float(name == "change_lines") for name in OPERATORS})
+    only = Brief({name: float(name == "change_lines") for name in DEFAULT_WEIGHTS})
     rng = np.random.default_rng(0)
     for _ in range(20):
         assert "lines instead of" in GeneticProposer().propose([proposals[0].source], only, rng).change
 
 
+def test_a_design_may_be_composed_afresh_whatever_its_parents(proposals: list[Proposal]) -> None:
+    only = Brief({name: float(name == RECOMPOSE) for name in DEFAULT_WEIGHTS})
+    afresh, other = (
+        GeneticProposer().propose([parent.source], only, np.random.default_rng(5)) for parent in proposals[:2]
+    )
+    assert afresh == other
+    assert afresh.change == "composed afresh, leaving the parent"
+
+
 def test_scoring_expressions_evolve() -> None:
-    only = Brief({name: float(name == "mutate_worth") for name in OPERATORS})
+    only = Brief({name: float(name == "mutate_worth") for name in DEFAULT_WEIGHTS})
     rng = np.random.default_rng(0)
     source = GeneticProposer().propose([], Brief(), rng).source
     seen = set()
