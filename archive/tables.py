@@ -98,6 +98,8 @@ class Request(SQLModel, table=True):
     number: int = Field(primary_key=True)
     kind: str
     payload: str
+    told: int = 0
+    """How many scores the strategy knew when it asked."""
     result: str | None = None
 
 
