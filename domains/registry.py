@@ -43,6 +43,15 @@ def _textworld(*families: str) -> Callable[[], Domain]:
     return make
 
 
+def _rewriting(*families: str) -> Callable[[], Domain]:
+    def make() -> Domain:
+        from domains.rewriting import FAMILIES, Rewriting
+
+        return Rewriting(families or tuple(FAMILIES))
+
+    return make
+
+
 _ENGINE_LICENCE = "MIT (engine), GPL-2.0-or-later (interpreter)"
 
 _ENTRIES = {
@@ -51,6 +60,12 @@ _ENTRIES = {
     "textworld:cooking": _Entry(_textworld("cooking"), _ENGINE_LICENCE, "find a recipe's ingredients and prepare it"),
     "textworld:treasure": _Entry(_textworld("treasure"), _ENGINE_LICENCE, "find the named thing in a maze"),
     "textworld:coin": _Entry(_textworld("coin"), _ENGINE_LICENCE, "find the coin in a maze of dead ends"),
+    "rewriting": _Entry(_rewriting(), "Apache-2.0", "all memory rewriting families, taking turns"),
+    "rewriting:tmaze-fixed": _Entry(_rewriting("tmaze-fixed"), "Apache-2.0", "each corridor's sign voids the last"),
+    "rewriting:tmaze-uniform": _Entry(_rewriting("tmaze-uniform"), "Apache-2.0", "the same, corridors of any length"),
+    "rewriting:cubes-trivial": _Entry(_rewriting("cubes-trivial"), "Apache-2.0", "reach a cube that was seen once"),
+    "rewriting:cubes-medium": _Entry(_rewriting("cubes-medium"), "Apache-2.0", "cubes that move while one walks"),
+    "rewriting:cubes-extreme": _Entry(_rewriting("cubes-extreme"), "Apache-2.0", "the same, moves seen without colour"),
 }
 
 
