@@ -45,8 +45,8 @@ lint: $(STAMP) ## check style, formatting and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-image: $(STAMP) ## build the root file system and the image that sandboxes start from
-	@$(BIN)/python -m sandbox.image
+image: $(STAMP) ## build what sandboxes start from; BASE=python:3.11-slim builds the image on that
+	@$(BIN)/python -m sandbox.image $(if $(BASE),--base $(BASE))
 
 lock: $(STAMP) ## renew requirements.lock after a change of the dependencies
 	@$(PIP) install --quiet uv

@@ -27,8 +27,10 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value i
 RunOption = Annotated[int | None, typer.Option("--run", "-r", help="Number of the run; by default the newest.")]
 DomainOption = Annotated[str | None, typer.Option(help="What is played; `evolve domains` lists them.")]
 SandboxOption = Annotated[str | None, typer.Option(help="docker, bubblewrap or process; by default the best here.")]
+RuntimeOption = Annotated[str | None, typer.Option(help="docker: one of the engine's runtimes, runsc (gVisor) say.")]
 WorkersOption = Annotated[int | None, typer.Option(min=0, help="Worker processes; by default one a core, 0: none.")]
 UnsafeOption = Annotated[bool, typer.Option("--allow-unsafe", help="Let untrusted code run on `process`.")]
+ModeOption = Annotated[str | None, typer.Option(help="static, or dynamic: designs learn from scored episodes too.")]
 ARCHIVE = Path("palimpsest.db")
 
 
@@ -39,7 +41,9 @@ def run(
     archive: ArchiveOption = ARCHIVE,
     domain: DomainOption = None,
     agent: Annotated[str | None, typer.Option(help="Who plays: lexical.")] = None,
-    strategy: Annotated[str | None, typer.Option(help="What to try next: alma, best-of-n, random or sequential.")] = None,
+    strategy: Annotated[
+        str | None, typer.Option(help="What to try next: alma, best-of-n, random or sequential.")
+    ] = None,
     proposer: Annotated[str | None, typer.Option(help="Who writes designs: genetic.")] = None,
     seed: Annotated[int | None, typer.Option(help="Search seed: draws tasks, parents and edits.")] = None,
     designs: Annotated[int | None, typer.Option(help="Designs to try; a larger number extends a run.")] = None,
@@ -49,12 +53,18 @@ def run(
     repeats: Annotated[int | None, typer.Option(help="Episodes of each of them.")] = None,
     smoke: Annotated[int | None, typer.Option(help="Tasks whose retrieval must not fail.")] = None,
     memory_budget: Annotated[int | None, typer.Option(help="Retrieved tokens an episode.")] = None,
+    mode: ModeOption = None,
     reward_scale: Annotated[float | None, typer.Option(help="alma: lambda of its selection formula.")] = None,
     visit_penalty: Annotated[float | None, typer.Option(help="alma: alpha of its selection formula.")] = None,
     temperature: Annotated[float | None, typer.Option(help="alma: temperature of its softmax.")] = None,
     step_size: Annotated[int | None, typer.Option(help="alma: parents drawn without replacement.")] = None,
     elite: Annotated[int | None, typer.Option(help="sequential: how many of the best may be parents.")] = None,
+    reproducible: Annotated[
+        bool | None, typer.Option("--reproducible", help="Same seed, same run, on any number of workers.")
+    ] = None,
+    in_flight: Annotated[int | None, typer.Option(help="reproducible: requests that are open at once.")] = None,
     sandbox: SandboxOption = None,
+    runtime: RuntimeOption = None,
     workers: WorkersOption = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start another run of the same configuration.")] = False,
     as_json: JsonOption = False,
@@ -129,7 +139,9 @@ def evaluate(
     collection: Annotated[int | None, typer.Option(help="Tasks whose episodes fill the memory.")] = None,
     deployment: Annotated[int | None, typer.Option(help="Tasks that score the design.")] = None,
     repeats: Annotated[int | None, typer.Option(help="Episodes of each of them.")] = None,
+    mode: ModeOption = None,
     sandbox: SandboxOption = None,
+    runtime: RuntimeOption = None,
     workers: WorkersOption = None,
     allow_unsafe: UnsafeOption = False,
     as_json: JsonOption = False,
@@ -149,10 +161,29 @@ def evaluate(
         "collection": collection,
         "deployment": deployment,
         "repeats": repeats,
+        "mode": mode,
         "sandbox": sandbox,
+        "runtime": runtime,
         "workers": workers,
     }
     evaluate_file(file, flags, archive, allow_unsafe=allow_unsafe, as_json=as_json)
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="A Python file with one MemoryDesign.")],
+    sandbox: SandboxOption = None,
+    episodes: Annotated[int, typer.Option(min=100, help="How many episodes judge growth, against a tenth.")] = 1000,
+    allow_unsafe: UnsafeOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check that a design of your own does what every design has to do. Exit code 1 where it does not.
+
+    Example: evolve check my_design.py
+    """
+    from evolve.commands.check import check_file
+
+    check_file(file, sandbox, episodes, allow_unsafe=allow_unsafe, as_json=as_json)
 
 
 @app.command("test")
@@ -163,6 +194,7 @@ def held_out(
     tasks: Annotated[int, typer.Option(min=2, help="Test tasks.")] = 40,
     repeats: Annotated[int, typer.Option(min=1, help="Episodes of each of them.")] = 2,
     sandbox: SandboxOption = None,
+    runtime: RuntimeOption = None,
     workers: WorkersOption = None,
     allow_unsafe: UnsafeOption = False,
     as_json: JsonOption = False,
@@ -173,7 +205,7 @@ def held_out(
     """
     from evolve.commands.evaluate import test_run
 
-    flags = {"sandbox": sandbox, "workers": workers}
+    flags = {"sandbox": sandbox, "runtime": runtime, "workers": workers}
     test_run(archive, run_number, design, tasks, repeats, flags, allow_unsafe=allow_unsafe, as_json=as_json)
 
 

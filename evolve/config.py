@@ -6,7 +6,7 @@ import hashlib
 import json
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class RunConfig(BaseModel):
-    """All that a run depends on, and three fields that cannot change its result: see `FREE`."""
+    """All that a run depends on, and some fields that cannot change its result: see `FREE`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -33,13 +33,23 @@ class RunConfig(BaseModel):
     repeats: int = Field(default=1, ge=1, description="episodes of each of them")
     smoke: int = Field(default=3, ge=1, description="tasks whose retrieval must not fail")
     memory_budget: int = Field(default=1000, ge=1, description="retrieved tokens an episode")
+    mode: Literal["static", "dynamic"] = Field(
+        default="static", description="dynamic: a design learns from each scored episode too, repeats being passes"
+    )
     reward_scale: float = Field(default=1.0, gt=0, description="alma: lambda in sigmoid(lambda * gain)")
     visit_penalty: float = Field(default=0.5, ge=0, description="alma: alpha in gain - alpha * ln(1 + visits)")
     temperature: float = Field(default=0.5, gt=0, description="alma: of the softmax over parents")
     step_size: int = Field(default=5, ge=1, description="alma: parents drawn without replacement in a step")
     elite: int = Field(default=5, ge=1, description="sequential: how many of the best may be parents")
+    reproducible: bool = Field(
+        default=False, description="the same seed gives the same run, on any number of workers and any sandbox"
+    )
+    in_flight: int = Field(default=4, ge=1, description="reproducible: requests that are open at once")
     sandbox: str | None = Field(
         default=None, description="docker, bubblewrap or process; by default the best that runs here"
+    )
+    runtime: str | None = Field(
+        default=None, min_length=1, description="docker: one of the engine's runtimes, runsc (gVisor) say"
     )
     workers: int | None = Field(
         default=None, ge=0, description="worker processes; by default one a core, 0 is this process"
@@ -48,10 +58,12 @@ class RunConfig(BaseModel):
     def identity(self, *versions: str) -> str:
         """Hash of what can change a result; `versions` are those of domain and agent."""
         facts = self.model_dump(exclude=set(FREE))
+        if self.mode == "static":
+            del facts["mode"]  # as in archives from before there were two
         return hashlib.sha256(json.dumps([facts, versions], sort_keys=True).encode()).hexdigest()[:16]
 
 
-FREE = ("designs", "sandbox", "workers")
+FREE = ("designs", "sandbox", "runtime", "workers")
 """Fields outside a run's identity: more designs extend it; the others change its pace, and the order of its results."""
 
 

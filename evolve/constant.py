@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Mapping, Sequence
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from evolve.evaluation import Episodes
@@ -29,17 +30,19 @@ def find(
     """Choose credited lines greedily, within a memory `budget` in tokens and so many `episodes`.
 
     It yields the episodes that it needs, is sent their scores by key, and returns the lines, best credited first.
+    `collection` holds the trajectories of `plan.collect()`, whose first repeat is what the lines are compared with.
     """
     credited = _credited(collection)
     tasks = plan.collection[: max(1, episodes // len(BLOCKS))]
-    best = _mean((yield Episodes([plan.order(spec, COLLECTION_SEEDS) for spec in tasks])))
+    best = fmean(trajectory.score for trajectory in collection[: len(tasks)])
     chosen: list[str] = []
     for size in BLOCKS:
         block, credited = credited[:size], credited[size:]
         items, _, _ = cut([Item.of(line) for line in chosen + block], budget)
         if len(items) == len(chosen):
             break
-        score = _mean((yield Episodes([plan.order(spec, COLLECTION_SEEDS, items) for spec in tasks])))
+        scores = yield Episodes([plan.order(spec, COLLECTION_SEEDS, items) for spec in tasks])
+        score = fmean(scores.values())
         if score >= best:
             best, chosen = score, [item.text for item in items]
     return chosen
@@ -73,10 +76,5 @@ def _credited(collection: Sequence[Trajectory]) -> list[str]:
     encoder, store = CreditedActions(window=WINDOW), ListStore()
     for trajectory in collection:
         store.extend(encoder.encode(trajectory))
-    query = Query(collection[0].task, "") if collection else None
-    found = ByReward(limit=sum(BLOCKS)).retrieve(store, query) if query is not None else []
+    found = ByReward(limit=sum(BLOCKS)).retrieve(store, Query(collection[0].task, ""))
     return [record.text for relevance, record in found if relevance > 0]
-
-
-def _mean(scores: Mapping[bytes, float]) -> float:
-    return sum(scores.values()) / len(scores)

@@ -111,6 +111,15 @@ def check_sandbox(name: str) -> Finding:
     return Finding(f"sandbox {name}", False, detail, remedy, needed=False)
 
 
+def check_runsc() -> Finding:
+    """gVisor's runtime, which `--runtime runsc` takes; one of the engine's own does without."""
+    reason = backends.make("docker", runtime="runsc").available()
+    if reason is None:
+        return Finding("runtime runsc", True, "the Docker engine has it", needed=False)
+    remedy = "apt-get install runsc, and name it under `runtimes` in the engine's daemon.json"
+    return Finding("runtime runsc", False, reason.partition(";")[0], remedy, needed=False)
+
+
 def check_package(name: str) -> Finding:
     """An installed package that also loads: wheels may be built for another machine."""
     try:
@@ -138,6 +147,7 @@ _CHECKS: tuple[Callable[[], Finding], ...] = (
     check_memory,
     check_cache,
     *(partial(check_sandbox, name) for name in backends.BACKENDS),
+    check_runsc,
     *(partial(check_package, name) for name in PACKAGES),
     check_game_compilers,
 )

@@ -8,10 +8,10 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from evolve.jobs import BuildJob, Built, EpisodeOrder, PlayJob, PrepareJob
+from evolve.jobs import BuildJob, Built, EpisodeOrder, Lived, LiveJob, PlayJob, PrepareJob
+from sandbox.guest import Item, Retrieved
 
 if TYPE_CHECKING:
-    from domains.base import TaskSpec
     from evolve.plan import Plan
 
 
@@ -22,7 +22,12 @@ class Episodes:
     orders: Sequence[EpisodeOrder]
 
 
-Need = BuildJob | PrepareJob | PlayJob | Episodes
+Need = BuildJob | LiveJob | PrepareJob | PlayJob | Episodes
+
+
+Told = list[Any]
+"""What an episode was told, as JSON: (id, text) pairs of the items it began with, where nothing followed; else the
+changes, each as a pair of its step and such pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +47,22 @@ class Verdict:
     """What an evaluation came to."""
 
     episodes: Sequence[Scored]
-    told: Mapping[bytes, list[tuple[str, str]]]
-    """Delivered memories by address, as (id, text) pairs."""
+    told: Mapping[bytes, Told]
+    """What was told, by address."""
     tokens: float
-    """Retrieved tokens a task, on average."""
+    """Retrieved tokens an episode, on average."""
     cut: int
-    """Deliveries that were cut at the budget."""
+    """Tasks in which something was cut at the budget."""
     calls: int
     seconds: float
 
     def by_task(self) -> dict[str, float]:
-        """Score of each task, its repeats averaged."""
+        """Score of each task, its repeats averaged.
+
+        The n of an estimate over these counts tasks. In dynamic mode a repeat is a pass, and its tasks are not
+        independent: each was played by a memory that had learned from those before it. The interval then says how the
+        score varies with the task at its place in this order, not how it would vary with the order or the pass.
+        """
         return by_task([(episode.task_id, episode.score) for episode in self.episodes])
 
 
@@ -64,28 +74,82 @@ def by_task(scores: Sequence[tuple[str, float]]) -> dict[str, float]:
     return {task: sum(values) / len(values) for task, values in grouped.items()}
 
 
-def score(built: Built, plan: Plan, specs: tuple[TaskSpec, ...], repeats: int) -> Generator[Need, Any, Verdict]:
-    """Play what a built design told for each task (static mode: the built memory is frozen)."""
+def examine(job: LiveJob) -> Generator[BuildJob | LiveJob, Any, Built | Lived]:
+    """Build a design and ask it for each task; live where it has to be: in dynamic mode, or for the step phase."""
+    if not job.dynamic:
+        built: Built = yield BuildJob(job.source, job.seed, job.specs, job.smoke, job.budget)
+        if not built.needs_live:
+            return built
+    lived: Lived = yield job
+    return lived
+
+
+def score(answers: Built | Lived, plan: Plan, job: LiveJob) -> Generator[Need, Any, Verdict]:
+    """Score what a design told; its episodes are still to be played unless they were live."""
+    if isinstance(answers, Lived):
+        return _score_live(answers)
+    return (yield from _score_built(answers, plan, job))
+
+
+def _score_built(built: Built, plan: Plan, job: LiveJob) -> Generator[Need, Any, Verdict]:
     orders = {
         (delivery.task_id, repeat): plan.order(spec, repeat, delivery.items, built.instructions)
-        for spec, delivery in zip(specs, built.deliveries, strict=True)
-        for repeat in range(repeats)
+        for spec, delivery in zip(job.specs, built.deliveries, strict=True)
+        for repeat in range(job.repeats)
         if not delivery.fault
     }
     scores: dict[bytes, float] = yield Episodes(list(orders.values()))
-    told = {told_key(d.items): [(item.id, item.text) for item in d.items] for d in built.deliveries}
+    told = {}
     episodes = []
     for delivery in built.deliveries:
-        for repeat in range(repeats):
+        key, told[key] = _address(began_with(delivery.items))
+        for repeat in range(job.repeats):
             order = orders.get((delivery.task_id, repeat))
-            key = order.key if order is not None else None
-            score = scores[key] if key is not None else 0.0
-            episodes.append(Scored(delivery.task_id, repeat, score, key, told_key(delivery.items), delivery.tokens))
+            episode = order.key if order is not None else None
+            score = scores[episode] if episode is not None else 0.0
+            episodes.append(Scored(delivery.task_id, repeat, score, episode, key, delivery.tokens))
     tokens = sum(delivery.tokens for delivery in built.deliveries) / len(built.deliveries)
     cut = sum(delivery.was_cut for delivery in built.deliveries)
     return Verdict(episodes, told, tokens, cut, built.calls, built.seconds)
 
 
-def told_key(items: Sequence[Any]) -> bytes:
-    """The address of a delivered memory."""
-    return hashlib.blake2b(json.dumps([(item.id, item.text) for item in items]).encode(), digest_size=16).digest()
+def _score_live(lived: Lived) -> Verdict:
+    told = {}
+    episodes = []
+    for each in lived.episodes:
+        key, told[key] = _address(each.told)
+        score, episode = (each.played.score, each.played.key) if each.played is not None else (0.0, None)
+        episodes.append(Scored(each.task_id, each.repeat, score, episode, key, each.tokens))
+    tokens = sum(each.tokens for each in lived.episodes) / len(lived.episodes)
+    cut = len({each.task_id for each in lived.episodes if each.was_cut})
+    return Verdict(episodes, told, tokens, cut, lived.calls, lived.seconds)
+
+
+def began_with(items: Sequence[Item]) -> tuple[Retrieved, ...]:
+    """What was told where nothing followed after the start."""
+    return (Retrieved(0, tuple(items)),) if items else ()
+
+
+def pack_told(told: Sequence[Retrieved]) -> Told:
+    """What an episode was told, as the archive keeps it."""
+    pairs = [[[item.id, item.text] for item in change.items] for change in told]
+    if all(change.step == 0 for change in told):
+        return pairs[0] if pairs else []
+    return [[change.step, items] for change, items in zip(told, pairs, strict=True)]
+
+
+def unpack_told(told: Told) -> tuple[Retrieved, ...]:
+    """The inverse of `pack_told`.
+
+    >>> unpack_told([["i7", "take it"]])
+    (Retrieved(step=0, items=(Item(id='i7', text='take it'),)),)
+    """
+    if not told or isinstance(told[0][0], str):
+        return began_with([Item(*pair) for pair in told])
+    return tuple(Retrieved(step, tuple(Item(*pair) for pair in items)) for step, items in told)
+
+
+def _address(told: Sequence[Retrieved]) -> tuple[bytes, Told]:
+    """What was told with its address."""
+    packed = pack_told(told)
+    return hashlib.blake2b(json.dumps(packed).encode(), digest_size=16).digest(), packed

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from evolve.agents import registry as agents
+from evolve.building import Faults, attempt, fill, load, patiently
 from evolve.jobs import (
     BuildJob,
     Built,
     Delivery,
     Job,
+    LiveJob,
     MachineTrouble,
     Played,
     PlayJob,
     PrepareJob,
     Result,
 )
+from evolve.live import LivePlay
 from evolve.play import cut, introduce, play
 from sandbox.backend import DesignFault, MachineFault
 from sandbox.guest import Query, Task, Trajectory
@@ -26,19 +30,17 @@ if TYPE_CHECKING:
     from sandbox.pool import Pool
     from sandbox.session import DesignSession
 
-FAULTS_ALLOWED = 2
-"""Failed retrievals after smoke that score their episode 0; one more fails the design."""
-
 
 class Evaluator:
-    """Does jobs for one run. Guests are started at the first `BuildJob`."""
+    """Does jobs for one run. Guests are started at the first job that builds a design."""
 
-    def __init__(self, domain: str, agent: str, backend: str) -> None:
+    def __init__(self, domain: str, agent: str, backend: str, *, run: str = "", runtime: str | None = None) -> None:
         from domains import registry as domains
+        from sandbox.backends import make
 
         self.domain = domains.load(domain)
         self.agent = agents.load(agent)
-        self.backend = backend
+        self.backend = make(backend, run=run, runtime=runtime)
         self._pool: Pool | None = None
         self._introduce = lru_cache(maxsize=None)(lambda spec: introduce(self.domain, spec))
 
@@ -53,8 +55,17 @@ class Evaluator:
                     return self._play(job)
                 case BuildJob():
                     return self._build(job, collection)
+                case LiveJob():
+                    return LivePlay(self.domain, self.agent, self._guests(), job, collection).run()
         except (MachineFault, OSError) as fault:
-            return MachineTrouble(str(fault))
+            return MachineTrouble(str(fault), away=self.absence() is not None)
+
+    def absence(self) -> str | None:
+        """Why no guest can be started here now, if that is so."""
+        try:
+            return self.backend.available()
+        except OSError:
+            return None  # a full disk, say: trouble of another kind
 
     def close(self) -> None:
         """End the warm guests."""
@@ -80,46 +91,26 @@ class Evaluator:
         return results
 
     def _build(self, job: BuildJob, collection: Sequence[Trajectory]) -> Built:
-        """Build and ask; a first overrun of wall time may be the machine's, so it is tried once more."""
-        built, overran = self._try(job, collection)
-        return self._try(job, collection)[0] if overran else built
+        done = attempt(self._guests(), lambda session: self._answers(session, job, collection))
+        if done.result is None:
+            return Built(calls=done.calls, seconds=done.seconds, failure=done.failure)
+        return replace(done.result, calls=done.calls, seconds=done.seconds)
 
-    def _try(self, job: BuildJob, collection: Sequence[Trajectory]) -> tuple[Built, bool]:
-        with self._guests().lease() as session:
+    def _answers(self, session: DesignSession, job: BuildJob, collection: Sequence[Trajectory]) -> Built:
+        loaded = load(session, job.source, job.seed)
+        if "step" in loaded.phases:
+            return Built(loaded.instructions, needs_live=True)
+        fill(session, collection)
+        return Built(loaded.instructions, tuple(self._ask(session, job)))
+
+    def _ask(self, session: DesignSession, job: BuildJob) -> Iterator[Delivery]:
+        faults = Faults.of(job.specs, job.smoke)
+        for spec in job.specs:
+            ask = partial(self._deliver, session, self._introduce(spec), job.budget)
             try:
-                loaded = session.load(job.source, job.seed)
-                if loaded.phases != {"begin"}:
-                    raise DesignFault("load", "Phases", "only the phase 'begin' is served so far")
-                for trajectory in collection:
-                    session.update(trajectory)
-                session.manage()
-                deliveries = self._ask(session, job)
+                yield patiently(session, ask)
             except DesignFault as fault:
-                failed = Built(failure=explain(fault, session.log), seconds=session.seconds)
-                return failed, fault.kind == "Timeout"
-            return Built(loaded.instructions, deliveries, session.toolkit_calls, session.seconds), False
-
-    def _ask(self, session: DesignSession, job: BuildJob) -> tuple[Delivery, ...]:
-        deliveries: list[Delivery] = []
-        faults = 0
-        for at, spec in enumerate(job.specs):
-            try:
-                deliveries.append(self._deliver_patiently(session, self._introduce(spec), job.budget))
-            except DesignFault as fault:
-                faults += 1
-                if at < job.smoke or faults > FAULTS_ALLOWED or not session.alive:
-                    raise
-                deliveries.append(Delivery(spec.id, fault=str(fault)))
-        return tuple(deliveries)
-
-    def _deliver_patiently(self, session: DesignSession, task: Task, budget: int) -> Delivery:
-        """Ask, and where a first answer took too long, which may be the machine's fault, ask once more."""
-        try:
-            return self._deliver(session, task, budget)
-        except DesignFault as fault:
-            if fault.kind != "Timeout" or not session.alive:
-                raise
-        return self._deliver(session, task, budget)
+                yield Delivery(spec.id, fault=faults.forgive(fault, spec.id, session))
 
     def _deliver(self, session: DesignSession, task: Task, budget: int) -> Delivery:
         with session.episode() as episode:
@@ -129,15 +120,8 @@ class Evaluator:
 
     def _guests(self) -> Pool:
         if self._pool is None:
-            from sandbox.backends import make
             from sandbox.embedding import Embedder
             from sandbox.pool import Pool
 
-            self._pool = Pool(make(self.backend), embed=Embedder())
+            self._pool = Pool(self.backend, embed=Embedder())
         return self._pool
-
-
-def explain(fault: DesignFault, log: str) -> str:
-    """A fault with its traceback and the end of what the design printed, as the archive keeps it."""
-    parts = [str(fault), fault.traceback.strip(), log[-500:].strip()]
-    return "\n".join(part for part in parts if part)

@@ -17,7 +17,7 @@ class Executor(Protocol):
     """How many jobs can be under way at once, each in its lane: 0 to `slots` - 1."""
 
     def share(self, collection: Sequence[Trajectory]) -> None:
-        """Set the trajectories that later `BuildJob`s are built from."""
+        """Set the trajectories that later designs are built from."""
 
     def free(self) -> Sequence[int]:
         """Lanes in which nothing is under way."""
@@ -28,6 +28,9 @@ class Executor(Protocol):
     def collect(self) -> list[tuple[int, Result]]:
         """Wait until at least one job is done, and return all that are; nothing where none is under way."""
 
+    def absence(self, lane: int) -> str | None:
+        """Why the worker of a lane can start no guest now, if that is so."""
+
     def close(self) -> None:
         """End the workers and their guests."""
 
@@ -37,8 +40,8 @@ class SerialExecutor:
 
     slots = 1
 
-    def __init__(self, domain: str, agent: str, backend: str) -> None:
-        self._evaluator = Evaluator(domain, agent, backend)
+    def __init__(self, domain: str, agent: str, backend: str, *, run: str = "", runtime: str | None = None) -> None:
+        self._evaluator = Evaluator(domain, agent, backend, run=run, runtime=runtime)
         self._collection: Sequence[Trajectory] = ()
         self._given: tuple[int, Job] | None = None
 
@@ -60,6 +63,10 @@ class SerialExecutor:
             return []
         (ticket, job), self._given = self._given, None
         return [(ticket, self._evaluator.run(job, self._collection))]
+
+    def absence(self, lane: int) -> str | None:
+        """Ask the evaluator."""
+        return self._evaluator.absence()
 
     def close(self) -> None:
         """End the guests."""

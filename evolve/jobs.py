@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.guest import Item, Trajectory
+from sandbox.guest import Item, Retrieved, Trajectory
 
 if TYPE_CHECKING:
     from domains.base import TaskSpec
@@ -52,7 +52,29 @@ class BuildJob:
     """Tokens of retrieved memory an episode."""
 
 
-Job = PrepareJob | PlayJob | BuildJob
+@dataclass(frozen=True, slots=True)
+class LiveJob:
+    """Build a design and play its episodes beside it, because they depend on each other or on what it says meanwhile.
+
+    Static: every episode starts from the same built memory, and a step-phase design is asked before every action.
+    Dynamic: each repeat is a pass through the tasks in their order, from the same built memory in a fresh guest, and
+    the design takes in every episode before the next.
+    """
+
+    source: str
+    seed: int
+    """Of the design's toolkit."""
+    specs: tuple[TaskSpec, ...]
+    repeats: int
+    first_seed: int
+    """The agent's seed in the first repeat; the next has the next."""
+    smoke: int
+    budget: int
+    """Tokens of memory that one retrieval may deliver."""
+    dynamic: bool
+
+
+Job = PrepareJob | PlayJob | BuildJob | LiveJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +103,41 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A built design's deliveries in the order of the tasks, or the `failure` that ended it."""
+    """A built design's deliveries in the order of the tasks, or the `failure` that ended it.
+
+    A design that asks for the step phase is not built: only a `LiveJob` can say what it tells.
+    """
 
     instructions: str = ""
     deliveries: tuple[Delivery, ...] = ()
+    needs_live: bool = False
     calls: int = 0
     seconds: float = 0.0
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LivedEpisode:
+    """One live episode and all that was told in it; `fault` where a retrieval failed and `played` is none."""
+
+    task_id: str
+    repeat: int
+    told: tuple[Retrieved, ...] = ()
+    tokens: int = 0
+    """Of all that was told, over the whole episode."""
+    was_cut: bool = False
+    played: Played | None = None
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lived:
+    """A design's live episodes in the order in which they were played, or the `failure` that ended it."""
+
+    episodes: tuple[LivedEpisode, ...] = ()
+    calls: int = 0
+    seconds: float = 0.0
+    """In the design's guests, all passes together; the episodes' own time is not counted."""
     failure: str = ""
 
 
@@ -95,13 +146,26 @@ class MachineTrouble:
     """The machine failed, not the design; the job may be tried again."""
 
     reason: str
+    away: bool = False
+    """Whether the worker could start no guest at all when it happened: the sandbox itself is gone, for now."""
 
 
-Result = list[Played] | Built | None | MachineTrouble
-"""Of a `PlayJob`, a `BuildJob`, a `PrepareJob`, or of any of them where the machine failed."""
+Result = list[Played] | Built | Lived | None | MachineTrouble
+"""Of a `PlayJob`, a `BuildJob`, a `LiveJob`, a `PrepareJob`, or of any of them where the machine failed."""
 
 
-def episode_key(facts: Sequence[str], spec: TaskSpec, seed: int, items: Sequence[Item], instructions: str) -> bytes:
-    """The address of an episode: equal keys, equal episodes. `facts` name the domain and the agent with versions."""
+def episode_key(
+    facts: Sequence[str],
+    spec: TaskSpec,
+    seed: int,
+    items: Sequence[Item],
+    instructions: str,
+    later: Sequence[Retrieved] = (),
+) -> bytes:
+    """The address of an episode: equal keys, equal episodes. `facts` name the domain and the agent with versions.
+
+    `items` were in force at its start, `later` is each change of them with its step.
+    """
     parts = [*facts, spec.id, seed, instructions, [item.text for item in items]]
+    parts += [[change.step, [item.text for item in change.items]] for change in later]
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).digest()

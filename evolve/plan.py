@@ -46,9 +46,14 @@ def make_plan(config: RunConfig, domain: Domain, agent: Agent) -> Plan:
     """Draw a run's collection tasks."""
     from domains.base import Role
 
-    facts = (domain.name, domain.version, agent.name, agent.version)
+    facts = facts_of(domain, agent)
     collection = draw(domain, Role.COLLECTION, config.collection, config.seed)
     return Plan(facts, agent.reads_instructions, 100 * config.seed, collection, config.collection_repeats)
+
+
+def facts_of(domain: Domain, agent: Agent) -> tuple[str, ...]:
+    """What every episode of a domain by an agent depends on."""
+    return domain.name, domain.version, agent.name, agent.version
 
 
 def draw(domain: Domain, role: Role, count: int, seed: int) -> tuple[TaskSpec, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sandbox.guest import Item, Retrieved, Step, Task, Trajectory, count_tokens
 
@@ -26,15 +26,55 @@ def introduce(domain: Domain, spec: TaskSpec) -> Task:
         environment.close()
 
 
+class Teller(Protocol):
+    """What tells an agent, during one episode, which items are in force."""
+
+    @property
+    def retrieved(self) -> Sequence[Retrieved]:
+        """What it told so far: the items it began with, if any, and each change of them with its step."""
+
+    def begin(self, task: Task) -> Sequence[Item]:
+        """The items in force before the first action."""
+
+    def after(self, steps: Sequence[Step]) -> Sequence[Item]:
+        """The items in force after these steps, before the next action."""
+
+
+class Fixed:
+    """Tells the same items all the time: the teller of static play."""
+
+    def __init__(self, items: Sequence[Item]) -> None:
+        self._items = items
+        self.retrieved = (Retrieved(0, tuple(items)),) if items else ()
+
+    def begin(self, task: Task) -> Sequence[Item]:
+        """The items."""
+        return self._items
+
+    def after(self, steps: Sequence[Step]) -> Sequence[Item]:
+        """The same items."""
+        return self._items
+
+
 def play(
-    domain: Domain, spec: TaskSpec, agent: Agent, seed: int, items: Sequence[Item] = (), instructions: str = ""
+    domain: Domain,
+    spec: TaskSpec,
+    agent: Agent,
+    seed: int,
+    told: Teller | Sequence[Item] = (),
+    instructions: str = "",
 ) -> Trajectory:
-    """Play one episode with `items` as the memory retrieved before it; equal arguments give equal trajectories."""
+    """Play one episode with a memory: items that stay in force, or what tells them as it goes on.
+
+    Equal arguments give equal trajectories, where a teller's answers are equal too.
+    """
+    teller = Fixed(told) if isinstance(told, Sequence) else told
     environment = domain.environment(spec)
     try:
         observation, info = environment.reset(seed=seed)
         task = Task(spec.id, domain.name, info["goal"], observation)
         player = agent.begin(task.goal, instructions, seed)
+        items = teller.begin(task)
         steps: list[Step] = []
         done = False
         while not done:
@@ -42,8 +82,9 @@ def play(
             observation, reward, terminated, truncated, info = environment.step(action)
             done = terminated or truncated
             steps.append(Step(action, observation, float(reward), done))
-        retrieved = (Retrieved(0, tuple(items)),) if items else ()
-        return Trajectory(task, tuple(steps), float(info["score"]), bool(info["won"]), retrieved)
+            if not done:
+                items = teller.after(steps)
+        return Trajectory(task, tuple(steps), float(info["score"]), bool(info["won"]), tuple(teller.retrieved))
     finally:
         environment.close()
 

@@ -11,13 +11,15 @@ from typing import Any
 from evolve.errors import StandstillError
 from evolve.evaluation import Episodes, Need
 from evolve.executor import Executor
-from evolve.jobs import EpisodeOrder, Job, MachineTrouble, Played, PlayJob
+from evolve.jobs import EpisodeOrder, Job, Lived, MachineTrouble, Played, PlayJob, Result
 from evolve.lanes import Lanes
 
 CHUNK = 8
 """Episodes in a job: few enough to keep all workers busy, enough to make the hand-over cheap."""
 TRIES = 4
-"""Times that a job is handed out before its machine trouble ends the run."""
+"""Times that a job is handed out before its machine trouble ends the run; waiting for a sandbox does not count."""
+PATIENCE = 2.0
+"""Seconds between two looks at whether a sandbox that went away is back."""
 
 Activity = Generator[Need, Any, None]
 
@@ -40,6 +42,9 @@ class _Handed:
     owner: _Running
     answers: bool
     lane: int | None = None
+    """The lane that should do it."""
+    at: int = 0
+    """The lane that does it."""
     tries: int = 1
 
 
@@ -51,12 +56,12 @@ class Scheduler:
         executor: Executor,
         known: Callable[[Iterable[bytes]], Mapping[bytes, float]],
         keep: Callable[[Sequence[Played]], None],
-        trouble: Callable[[str], None],
+        say: Callable[[str], None],
     ) -> None:
         self._executor = executor
         self._known = known
         self._keep = keep
-        self._trouble = trouble
+        self._say = say
         self._numbers = count()
         self._tickets = count()
         self._lanes = Lanes(executor.slots)
@@ -75,16 +80,17 @@ class Scheduler:
         """Hand out jobs to all free workers, wait for a result, and let the activities go on."""
         for lane in self._executor.free():
             if (ticket := self._lanes.pop(lane)) is not None:
+                self._jobs[ticket].at = lane
                 self._executor.submit(ticket, self._jobs[ticket].job, lane)
         for ticket, result in self._executor.collect():
             handed = self._jobs.pop(ticket)
             if isinstance(result, MachineTrouble):
-                self._again(handed, result.reason)
+                self._again(handed, result)
                 continue
-            if isinstance(result, list):
-                self._keep(result)
-                self.played += len(result)
-                self._tell(played.key for played in result)
+            if played := _played(result):
+                self._keep(played)
+                self.played += len(played)
+                self._tell(each.key for each in played)
             if handed.answers:
                 self._advance(handed.owner, result)
 
@@ -133,10 +139,31 @@ class Scheduler:
         self._jobs[ticket] = handed
         self._lanes.push(handed.owner.number, ticket, handed.lane)
 
-    def _again(self, handed: _Handed, reason: str) -> None:
-        self._trouble(reason)
-        if handed.tries >= TRIES:
-            raise StandstillError(f"the machine failed {TRIES} times at the same work, last: {reason}")
-        time.sleep(2.0 ** (handed.tries - 1))
-        handed.tries += 1
+    def _again(self, handed: _Handed, trouble: MachineTrouble) -> None:
+        """Hand a job out again: once the sandbox is back where it was away, else a little later, not for ever."""
+        if trouble.away:
+            self._wait_for_sandbox(handed.at)
+        else:
+            self._say(f"the machine failed, trying again: {trouble.reason}")
+            if handed.tries >= TRIES:
+                raise StandstillError(f"the machine failed {TRIES} times at the same work, last: {trouble.reason}")
+            time.sleep(2.0 ** (handed.tries - 1))
+            handed.tries += 1
         self._line_up(handed)
+
+    def _wait_for_sandbox(self, lane: int) -> None:
+        reason = self._executor.absence(lane)
+        if reason is None:
+            return
+        self._say(f"{reason.partition(';')[0]}; waiting for it")
+        began = time.monotonic()
+        while self._executor.absence(lane) is not None:
+            time.sleep(PATIENCE)
+        self._say(f"it is back after {time.monotonic() - began:.0f} s; the run goes on")
+
+
+def _played(result: Result) -> list[Played]:
+    """The episodes that a job played."""
+    if isinstance(result, Lived):
+        return [episode.played for episode in result.episodes if episode.played is not None]
+    return result if isinstance(result, list) else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,24 +94,33 @@ def _seats(
     agent = agents.load(config.agent)
     make_plan(config, domain, agent)
     draw(domain, Role.DEPLOYMENT, config.deployment, config.seed)  # refuses what cannot be, before anything is written
-    backend = choose(config.sandbox)
+    backend = choose(config.sandbox, runtime=config.runtime)
     isolated = allow_unsafe or FILESYSTEM in backend.isolates
     with ExitStack() as stack:
         archive = open_archive(path, write=True)
         stack.callback(archive.close)
         run = find(archive, (domain.version, agent.version))
         checker = stack.enter_context(SourceChecker())
-        executor = _hire(config, backend.name)
-        stack.callback(backend.reap)  # what a worker that had to be killed left behind
+        executor = _hire(config, backend.name, str(run.id))
+        stack.callback(_reap, backend)
         stack.callback(executor.close)
         search = Search(archive, run, config, domain, agent, executor, checker, watch, isolated=isolated)
         yield Sitting(search, archive, run, backend)
 
 
+def _reap(backend: Backend) -> None:
+    """Remove what a worker that had to be killed left behind; where the engine is away now, the next start does it."""
+    from sandbox.backend import MachineFault
+
+    with suppress(MachineFault):
+        backend.reap()
+
+
 def describe(backend: Backend) -> str:
     """A backend's name and what it does not isolate."""
     missing = ", ".join(left_open(backend))
-    return f"{backend.name} (does not isolate: {missing})" if missing else f"{backend.name} (isolates everything named)"
+    name = ", ".join(part for part in (backend.name, backend.extra) if part)
+    return f"{name} (does not isolate: {missing})" if missing else f"{name} (isolates everything named)"
 
 
 def left_open(backend: Backend) -> list[str]:
@@ -151,12 +160,12 @@ def _is_complete(archive: Archive, run: Run) -> bool:
     return config.strategy == "eval" or (run.id is not None and len(archive.requests(run.id)) >= config.designs)
 
 
-def _hire(config: RunConfig, backend: str) -> Executor:
+def _hire(config: RunConfig, backend: str, run: str) -> Executor:
     workers = config.workers if config.workers is not None else (os.cpu_count() or 1)
     if workers == 0:
         from evolve.executor import SerialExecutor
 
-        return SerialExecutor(config.domain, config.agent, backend)
+        return SerialExecutor(config.domain, config.agent, backend, run=run, runtime=config.runtime)
     from evolve.workers import RayExecutor
 
-    return RayExecutor(config.domain, config.agent, backend, workers)
+    return RayExecutor(config.domain, config.agent, backend, workers, run=run, runtime=config.runtime)

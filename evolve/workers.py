@@ -15,7 +15,7 @@ os.environ.setdefault("RAY_worker_niceness", "0")
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from evolve.jobs import BuildJob, Job, MachineTrouble, Result
+from evolve.jobs import BuildJob, Job, LiveJob, MachineTrouble, Result
 from sandbox.guest import Trajectory
 
 CLOSING_SECONDS = 5.0
@@ -24,14 +24,18 @@ CLOSING_SECONDS = 5.0
 class Worker:
     """A process with one evaluator."""
 
-    def __init__(self, domain: str, agent: str, backend: str) -> None:
+    def __init__(self, domain: str, agent: str, backend: str, run: str, runtime: str | None) -> None:
         from evolve.evaluator import Evaluator
 
-        self._evaluator = Evaluator(domain, agent, backend)
+        self._evaluator = Evaluator(domain, agent, backend, run=run, runtime=runtime)
 
     def run(self, job: Job, collection: Sequence[Trajectory]) -> Result:
         """Do a job."""
         return self._evaluator.run(job, collection)
+
+    def absence(self) -> str | None:
+        """Why no guest can be started on this node now, if that is so."""
+        return self._evaluator.absence()
 
     def close(self) -> None:
         """End the guests."""
@@ -41,7 +45,9 @@ class Worker:
 class RayExecutor:
     """Hands each job to an idle actor; an actor that dies is replaced and its job comes back as machine trouble."""
 
-    def __init__(self, domain: str, agent: str, backend: str, workers: int) -> None:
+    def __init__(
+        self, domain: str, agent: str, backend: str, workers: int, *, run: str = "", runtime: str | None = None
+    ) -> None:
         if not ray.is_initialized():
             ray.init(
                 address="local",
@@ -51,7 +57,7 @@ class RayExecutor:
                 log_to_driver=False,
             )
         self.slots = workers
-        self._settings = (domain, agent, backend)
+        self._settings = (domain, agent, backend, run, runtime)
         self._actors: list[Any] = [self._hire() for _ in range(workers)]
         self._running: dict[Any, tuple[int, int]] = {}
         self._collection: Any = ray.put(())
@@ -68,7 +74,7 @@ class RayExecutor:
 
     def submit(self, ticket: int, job: Job, lane: int) -> None:
         """Start the job on an idle actor."""
-        collection = self._collection if isinstance(job, BuildJob) else self._nothing
+        collection = self._collection if isinstance(job, BuildJob | LiveJob) else self._nothing
         self._running[self._actors[lane].run.remote(job, collection)] = (ticket, lane)
 
     def collect(self) -> list[tuple[int, Result]]:
@@ -90,6 +96,14 @@ class RayExecutor:
             self._actors[lane] = self._hire()
             result = MachineTrouble(f"a worker died: {error}")
         return ticket, result
+
+    def absence(self, lane: int) -> str | None:
+        """Ask the lane's actor; one that has died is found out, and replaced, with its next job."""
+        try:
+            reason: str | None = ray.get(self._actors[lane].absence.remote())
+        except RayError:
+            return None
+        return reason
 
     def close(self) -> None:
         """End actors and guests; a job under way gets a moment to end, then is abandoned."""

@@ -90,6 +90,9 @@ class Guest(Protocol):
     def kill(self) -> None:
         """End the guest and everything in it, at once; may be called twice."""
 
+    def resident_bytes(self) -> int:
+        """Memory that the guest's processes hold, as the kernel counts it and not as they say."""
+
     @property
     def log(self) -> str:
         """The tail of what the guest wrote to its stderr."""
@@ -101,6 +104,13 @@ class Backend(Protocol):
     name: ClassVar[str]
     isolates: ClassVar[frozenset[str]]
 
+    @property
+    def extra(self) -> str:
+        """What it has been told to add to its usual isolation, in words; mostly nothing."""
+
+    def image(self) -> str:
+        """The digest of what guests start from, made if it is not there yet; raises `MachineFault`."""
+
     def start(self, limits: Limits) -> Guest:
         """Start a guest; raises `MachineFault`. The calling thread must outlive the guest."""
 
@@ -108,4 +118,4 @@ class Backend(Protocol):
         """Remove what dead drivers left behind, and say how many guests that were."""
 
     def available(self) -> str | None:
-        """None where guests can be started, else why not and what would mend it."""
+        """None where guests can be started now, else why not, and after a semicolon what would mend it."""

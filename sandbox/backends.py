@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 from sandbox.backend import Backend
 
@@ -18,20 +19,28 @@ class NoBackendError(ValueError):
     """The backend that was asked for does not exist or cannot run here."""
 
 
-def make(name: str) -> Backend:
-    """Construct a backend by name."""
+def make(name: str, *, run: str = "", runtime: str | None = None) -> Backend:
+    """Construct a backend by name. Where guests outlive a dead driver they carry the number of its `run`.
+
+    `runtime` names one of the container runtimes that a Docker engine has, `runsc` (gVisor) say.
+    """
     if name not in BACKENDS:
         raise NoBackendError(f"there is no sandbox backend {name!r}; choose one of {', '.join(BACKENDS)}")
+    if runtime is not None and name != "docker":
+        raise NoBackendError(f"the sandbox {name} has no runtimes, docker has; leave --runtime {runtime} out")
     module, _, attribute = BACKENDS[name].partition(":")
-    backend: Backend = getattr(import_module(module), attribute)()
+    settings: dict[str, Any] = {"run": run, "runtime": runtime} if name == "docker" else {}
+    backend: Backend = getattr(import_module(module), attribute)(**settings)
     return backend
 
 
-def choose(name: str | None = None) -> Backend:
+def choose(name: str | None = None, *, runtime: str | None = None) -> Backend:
     """The named backend, or the first that runs here; `NoBackendError` holds the reasons and what would mend them."""
     reasons = []
+    if name is None and runtime is not None:
+        name = "docker"
     for candidate in [name] if name else BACKENDS:
-        backend = make(candidate)
+        backend = make(candidate, runtime=runtime)
         reason = backend.available()
         if reason is None:
             return backend

@@ -5,24 +5,37 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from sandbox.guest import frames
+from sandbox.guest.tokens import count_tokens
 from sandbox.guest.toolkit import MAX_BATCH, MAX_CHARACTERS
+from sandbox.metering import Bucket, Complete, RefusedError
 
 Embed = Callable[[Sequence[str]], list[list[float]]]
 
 MAX_CALLS = 10_000
 """Toolkit calls in a design's life, refused ones too; each costs the host some work."""
-
-
-class RefusedError(Exception):
-    """A toolkit call that is not served; the design sees the message in a `ToolError`."""
+MAX_PROMPT = 100_000
+MAX_SCHEMA = 16 * 1024
+MAX_ANSWER = 256 * 1024
+"""Characters of a prompt, and bytes of JSON of a schema and of an answer."""
+LONGEST_ANSWER = 1024
+"""Tokens that a model may answer with."""
 
 
 class Broker:
-    """Serves one design. `allowance` is how many texts it may have embedded in its life."""
+    """Serves one design. It may have `embed_allowance` texts embedded in its life, and spend `llm_allowance` tokens."""
 
-    def __init__(self, embed: Embed | None, allowance: int = 20_000) -> None:
+    def __init__(
+        self,
+        embed: Embed | None = None,
+        embed_allowance: int = 20_000,
+        llm: Complete | None = None,
+        llm_allowance: int = 100_000,
+    ) -> None:
         self._embed = embed
-        self.allowance = allowance
+        self._llm = llm
+        self.embed_allowance = embed_allowance
+        self.bucket = Bucket(llm_allowance)
         self.calls = 0
         self.embedded_texts = 0
 
@@ -32,12 +45,20 @@ class Broker:
         return self.calls >= MAX_CALLS
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The answer to a toolkit call, as the guest's claim of one arrived: a result, or an error with its reason."""
+        """The answer to a toolkit call, as the guest's claim of one arrived: a result, or an error with its reason.
+
+        Raises `MachineFault` where the model does.
+        """
         self.calls += 1
         try:
-            if request.get("call") != "embed":
-                raise RefusedError("there is no such toolkit call")
-            return {"result": self._embedded(request.get("texts"))}
+            match request.get("call"):
+                case "has_llm":
+                    return {"result": self._llm is not None}
+                case "llm":
+                    return {"result": self._completed(request.get("prompt"), request.get("schema"))}
+                case "embed":
+                    return {"result": self._embedded(request.get("texts"))}
+            raise RefusedError("there is no such toolkit call")
         except RefusedError as error:
             return {"error": str(error)}
 
@@ -48,7 +69,40 @@ class Broker:
             raise RefusedError("embed takes a list of strings")
         if len(texts) > MAX_BATCH or sum(map(len, texts)) > MAX_CHARACTERS:
             raise RefusedError(f"one call embeds at most {MAX_BATCH} texts of {MAX_CHARACTERS} characters together")
-        if self.embedded_texts + len(texts) > self.allowance:
-            raise RefusedError(f"the design's allowance of {self.allowance} embedded texts is used up")
+        if self.embedded_texts + len(texts) > self.embed_allowance:
+            raise RefusedError(f"the design's allowance of {self.embed_allowance} embedded texts is used up")
         self.embedded_texts += len(texts)
         return self._embed(texts)
+
+    def _completed(self, prompt: object, schema: object) -> Any:
+        if self._llm is None:
+            raise RefusedError(
+                "this run gives designs no language model; look at toolkit.has_llm before calling toolkit.llm"
+            )
+        if not isinstance(prompt, str) or not (schema is None or isinstance(schema, dict)):
+            raise RefusedError("llm takes a string, and a JSON schema or nothing")
+        form = frames.encode(schema).decode() if schema is not None else ""
+        if len(prompt) > MAX_PROMPT or len(form.encode()) > MAX_SCHEMA:
+            raise RefusedError(
+                f"a prompt has at most {MAX_PROMPT} characters, and a schema {MAX_SCHEMA} bytes; "
+                f"these have {len(prompt)} and {len(form.encode())}"
+            )
+        reserved, used = self.bucket.reserve(count_tokens(prompt) + count_tokens(form), LONGEST_ANSWER), 0
+        try:
+            completion = self._llm(prompt, schema, LONGEST_ANSWER)
+            used = completion.tokens_in + completion.tokens_out
+        finally:
+            self.bucket.settle(reserved, used)
+        return _fit_to_send(completion.value)
+
+
+def _fit_to_send(value: Any) -> Any:
+    """A model's answer, or the reason why the guest could not read it; the tokens are spent all the same."""
+    try:
+        payload = frames.encode({"result": value})
+        frames.decode(payload)
+    except frames.FrameError as error:
+        raise RefusedError(f"the model's answer cannot be passed on: {error}") from None
+    if len(payload) > MAX_ANSWER:
+        raise RefusedError(f"the model's answer has {len(payload)} bytes; at most {MAX_ANSWER} are passed on")
+    return value

@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from sandbox import backend, seccomp
+from sandbox import backend
 from sandbox.backend import Limits, MachineFault
 from sandbox.guest.confine import ENVIRONMENT
-from sandbox.image import GUEST_PATH, PYTHON, guest_layer, interpreter_root
+from sandbox.image import GUEST_PATH, PYTHON, guest_layer, interpreter_root, layers_digest
 from sandbox.local import ChildGuest
 from sandbox.process import serve_command
 
@@ -27,6 +26,11 @@ class Bubblewrap:
 
     name: ClassVar[str] = "bubblewrap"
     isolates: ClassVar[frozenset[str]] = backend.HAZARDS - {backend.TOTAL_MEMORY}
+    extra: ClassVar[str] = ""
+
+    def image(self) -> str:
+        """The digest of the interpreter's root and of the guest package."""
+        return layers_digest()
 
     def start(self, limits: Limits) -> ChildGuest:
         """Start a guest; the starting thread must outlive it, because `--die-with-parent` follows the thread."""
@@ -36,9 +40,7 @@ class Bubblewrap:
             "cpu": limits.cpu_seconds,
             "file": limits.tmpfs_bytes,
         }
-        with _filter_fd() as fds:
-            command = [*self._jail(limits.tmpfs_bytes, fds), *serve_command(PYTHON, own)]
-            return ChildGuest(command, {}, limits, pass_fds=fds)
+        return ChildGuest([*self._jail(limits.tmpfs_bytes), *serve_command(PYTHON, own)], {}, limits)
 
     def reap(self) -> int:
         """Nothing to do: the kernel kills a guest with the thread that started it."""
@@ -54,11 +56,8 @@ class Bubblewrap:
         if os.geteuid() == 0 and closed is not None:
             return f"an unprivileged user cannot enter {closed}; set PALIMPSEST_CACHE to a folder that all can read"
         try:
-            with _filter_fd() as fds:
-                command = [*self._jail(1 << 20, fds), PYTHON, "-S", "-c", ""]
-                probe = subprocess.run(
-                    command, env={}, cwd="/", capture_output=True, text=True, timeout=30, check=False, pass_fds=fds
-                )
+            command = [*self._jail(1 << 20), PYTHON, "-S", "-c", ""]
+            probe = subprocess.run(command, env={}, cwd="/", capture_output=True, text=True, timeout=30, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
             return f"bwrap does not answer: {error}"
         if probe.returncode == 0:
@@ -66,7 +65,7 @@ class Bubblewrap:
         reason = probe.stderr.strip() or f"status {probe.returncode}"
         return f"bwrap cannot make a sandbox here: {reason}; {_remedy()}"
 
-    def _jail(self, tmpfs_bytes: int, filter_fds: Sequence[int]) -> Sequence[str]:
+    def _jail(self, tmpfs_bytes: int) -> Sequence[str]:
         bwrap = shutil.which("bwrap")
         if bwrap is None:
             raise MachineFault(self.available() or "bwrap is not installed")
@@ -92,7 +91,6 @@ class Bubblewrap:
                 for name, value in {**ENVIRONMENT, "PYTHONPATH": GUEST_PATH}.items()
                 for word in ("--setenv", name, value)
             ),
-            *(word for fd in filter_fds for word in ("--seccomp", str(fd))),
             "--",
         ]
 
@@ -109,22 +107,6 @@ def _remedy() -> str:
 def _closed_to_nobody(folder: Path) -> Path | None:
     """The first folder on the way that an unprivileged user cannot enter."""
     return next((each for each in (*reversed(folder.parents), folder) if not each.stat().st_mode & 0o001), None)
-
-
-@contextmanager
-def _filter_fd() -> Iterator[Sequence[int]]:
-    """A descriptor from which bwrap reads the filter of system calls; none on a machine that has no filter."""
-    program = seccomp.program()
-    if program is None:
-        yield ()
-        return
-    reader, writer = os.pipe()
-    try:
-        os.write(writer, program)
-        os.close(writer)
-        yield (reader,)
-    finally:
-        os.close(reader)
 
 
 def _unprivileged() -> Sequence[str]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from sandbox.backend import GuestEndedError, Limits, MachineFault
+from sandbox.footprint import resident_bytes
 from sandbox.transport import StreamGuest
 
 
@@ -21,8 +22,6 @@ class ChildGuest(StreamGuest):
         command: Sequence[str],
         environment: Mapping[str, str],
         limits: Limits,
-        *,
-        pass_fds: Sequence[int] = (),
     ) -> None:
         super().__init__(limits)
         try:
@@ -34,7 +33,6 @@ class ChildGuest(StreamGuest):
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 bufsize=0,
-                pass_fds=pass_fds,
                 start_new_session=True,
             )
         except OSError as error:
@@ -50,6 +48,10 @@ class ChildGuest(StreamGuest):
     def pid(self) -> int:
         """The process that was started."""
         return self._process.pid
+
+    def resident_bytes(self) -> int:
+        """Memory of the process that was started and of all below it."""
+        return resident_bytes(self._process.pid)
 
     def kill(self) -> None:
         """Kill the process group and collect the child."""

@@ -15,6 +15,7 @@ from typing import Any
 from sandbox import guest
 from sandbox.guest.channel import Channel
 from sandbox.guest.design import MemoryDesign
+from sandbox.reach import building_code
 
 HASH_VERSION = "1"
 MAX_LEVELS = 100
@@ -39,8 +40,10 @@ def describe(source: str) -> dict[str, Any]:
         _check_imports(tree, nodes)
         design = _only_design(tree)
         summary = ast.get_docstring(design) or ast.get_docstring(tree) or ""
+        code = _normalised(tree, nodes)
         return {
-            "hash": _hash(tree, nodes),
+            "hash": _hash(code),
+            "build_hash": _hash(building_code(tree, design) or code),
             "class_name": design.name,
             "summary": summary.strip().partition("\n")[0][:_MAX_SUMMARY],
         }
@@ -114,12 +117,16 @@ def _classes(body: list[ast.stmt]) -> Iterator[ast.ClassDef]:
             yield from _classes([child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)])
 
 
-def _hash(tree: ast.Module, nodes: list[ast.AST]) -> str:
-    """A name for the code as it would be written without comments and docstrings."""
+def _normalised(tree: ast.Module, nodes: list[ast.AST]) -> str:
+    """The code as it would be written without comments and docstrings, which leave the tree."""
     for node in nodes:
         if isinstance(node, Documented) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
-    return f"{HASH_VERSION}-{hashlib.sha256(ast.unparse(tree).encode()).hexdigest()}"
+    return ast.unparse(tree)
+
+
+def _hash(code: str) -> str:
+    return f"{HASH_VERSION}-{hashlib.sha256(code.encode()).hexdigest()}"
 
 
 def main() -> None:

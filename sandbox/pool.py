@@ -8,9 +8,11 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 
 from sandbox.backend import Backend, Guest, Limits, MachineFault
 from sandbox.broker import Broker, Embed
+from sandbox.metering import Complete
 from sandbox.session import DesignSession, await_ready, still_answers
 
 _PING_SECONDS = 5.0
@@ -27,13 +29,14 @@ class Pool:
         size: int = 1,
         embed: Embed | None = None,
         embed_allowance: int = 20_000,
+        llm: Complete | None = None,
+        llm_allowance: int = 100_000,
     ) -> None:
         if size < 1:
             raise ValueError(f"a pool needs at least one guest, not {size}")
         self.backend = backend
         self.limits = limits or Limits()
-        self._embed = embed
-        self._embed_allowance = embed_allowance
+        self._broker = partial(Broker, embed, embed_allowance, llm, llm_allowance)
         self._lock = threading.Lock()
         self._closed = False
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="guest-starter")
@@ -43,7 +46,7 @@ class Pool:
     @contextmanager
     def lease(self) -> Iterator[DesignSession]:
         """A session in a fresh guest, which is killed at the end; raises `MachineFault` where none starts."""
-        session = DesignSession(self._take(), self.limits, Broker(self._embed, self._embed_allowance))
+        session = DesignSession(self._take(), self.limits, self._broker())
         try:
             yield session
         finally:
@@ -59,6 +62,7 @@ class Pool:
             if not future.cancel():
                 with suppress(MachineFault):
                     future.result().kill()
+        self._starter.submit(self.backend.reap)
         self._starter.shutdown()
 
     def __enter__(self) -> Pool:
@@ -74,12 +78,17 @@ class Pool:
                 raise MachineFault("the pool is closed")
             future = self._warm.popleft()
             self._warm.append(self._starter.submit(self._start))
-        guest = future.result()
-        if still_answers(guest, time.monotonic() + _PING_SECONDS):
-            return guest
+        with suppress(MachineFault):  # it may have failed long ago, when the engine was away
+            guest = future.result()
+            if still_answers(guest, time.monotonic() + _PING_SECONDS):
+                return guest
         return self._starter.submit(self._start).result()
 
     def _start(self) -> Guest:
         guest = self.backend.start(self.limits)
-        await_ready(guest, time.monotonic() + self.limits.start_seconds)
+        try:
+            await_ready(guest, time.monotonic() + self.limits.start_seconds)
+        except MachineFault:
+            guest.kill()
+            raise
         return guest

@@ -13,15 +13,20 @@ from sandbox.backend import DesignFault, Guest, GuestEndedError, Limits, Machine
 from sandbox.broker import Broker
 from sandbox.guest import frames
 from sandbox.guest.design import Memory, Query, Step, Trajectory
+from sandbox.journal import OPS, Answer, Entry, Journal, ReplayError, ToolCall
 
 T = TypeVar("T")
 Call = Callable[[dict[str, Any], float, Callable[[Any], Any]], Any]
 
 PROTOCOL = 1
 PHASES = frozenset({"begin", "step"})
+EPISODE_OPS = frozenset({"retrieve", "observe"})
+"""The calls that an episode's forked child answers."""
 
 _MAX_CREDIT = 60.0
-"""Seconds that toolkit calls can add to one call's deadline, all together."""
+"""Seconds that the host's own work for toolkit calls can add to one call's deadline; a model's come on top."""
+_STATE_SPARE = 1024
+"""Bytes of a frame with a dumped state that are not the state."""
 _MAX_NAME = 200
 _MAX_INSTRUCTIONS = 16_384
 _MAX_TRACEBACK = 8_000
@@ -46,22 +51,39 @@ class DesignSession:
     def __init__(self, guest: Guest, limits: Limits, broker: Broker) -> None:
         self._guest = guest
         self._limits = limits
-        self._broker = broker
+        self.broker = broker
+        self._answer: Answer = broker.answer
         self._lock = threading.RLock()
         self._episodes = 0
+        self._seed = 0
+        self._entries: list[Entry] = []
+        self._asides: list[ToolCall] = []
         self.alive = True
+        self.asked_llm = False
+        """Whether the design asked for a language model, or whether there is one."""
         self.calls = 0
         self.seconds = 0.0
 
     @property
     def embedded_texts(self) -> int:
         """How many texts the design has had embedded."""
-        return self._broker.embedded_texts
+        return self.broker.embedded_texts
 
     @property
     def toolkit_calls(self) -> int:
         """How often the design has called the host."""
-        return self._broker.calls
+        return self.broker.calls
+
+    @property
+    def tokens_llm(self) -> int:
+        """Tokens that the language model took for the design, as the model counts them."""
+        return self.broker.bucket.used
+
+    @property
+    def journal(self) -> Journal:
+        """How the memory was built so far; trajectories are referred to, not copied."""
+        with self._lock:
+            return Journal(self._seed, tuple(self._entries), tuple(self._asides))
 
     @property
     def log(self) -> str:
@@ -69,16 +91,38 @@ class DesignSession:
         return self._guest.log
 
     def load(self, source: str, seed: int) -> Loaded:
-        """Run the module and construct its design."""
-        return self._call({"op": "load", "source": source, "seed": seed}, self._limits.load_seconds, _loaded)
+        """Run the module and construct its design: the journal begins here."""
+        with self._lock:
+            self._seed, self._entries, self._asides = seed, [], []
+            return self._call({"op": "load", "source": source, "seed": seed}, self._limits.load_seconds, _loaded)
 
     def update(self, trajectory: Trajectory) -> None:
         """Give the design a finished episode."""
-        self._call({"op": "update", "trajectory": frames.pack(trajectory)}, self._limits.update_seconds, _nothing)
+        request = {"op": "update", "trajectory": frames.pack(trajectory)}
+        self._call(request, self._limits.update_seconds, _nothing, trajectory)
 
     def manage(self) -> None:
         """Let the design consolidate."""
         self._call({"op": "manage"}, self._limits.manage_seconds, _nothing)
+
+    def dump(self) -> Any:
+        """The built memory as a JSON value that `restore` takes; None where the design cannot, or it is too large."""
+        request = {"op": "dump", "limit": self._limits.frame_bytes - _STATE_SPARE}
+        return self._call(request, self._limits.manage_seconds, lambda state: state)
+
+    def restore(self, state: Any) -> None:
+        """Put a dumped memory in the place of what a freshly loaded design would be given to build it."""
+        self._call({"op": "restore", "state": state}, self._limits.manage_seconds, _nothing, state)
+
+    @contextmanager
+    def answered_by(self, answer: Answer) -> Iterator[None]:
+        """Have toolkit calls answered by something else than the broker: by what was recorded, in a replay."""
+        with self._lock:
+            before, self._answer = self._answer, answer
+            try:
+                yield
+            finally:
+                self._answer = before
 
     @contextmanager
     def episode(self) -> Iterator[EpisodeSession]:
@@ -94,6 +138,11 @@ class DesignSession:
                 with suppress(DesignFault):
                     self._call({"op": "close", "episode": number}, self._limits.episode_seconds, _nothing)
 
+    def resident_bytes(self) -> int:
+        """Memory that the guest holds now, by the kernel's count."""
+        with self._lock:
+            return self._guest.resident_bytes()
+
     def close(self) -> None:
         """End the guest."""
         self.alive = False
@@ -101,50 +150,75 @@ class DesignSession:
 
     # --- one call
 
-    def _call(self, request: dict[str, Any], seconds: float, read: Callable[[Any], T]) -> T:
-        """Send a request and read what comes back; `read` checks the result, which is a claim like the rest."""
+    def _call(self, request: dict[str, Any], seconds: float, read: Callable[[Any], T], argument: Any = None) -> T:
+        """Send a request and read what comes back; `read` checks the result, which is a claim like the rest.
+
+        What may change the memory goes to the journal, with its `argument`, also where it fails.
+        """
+        op, fault = request["op"], ""
+        calls: list[ToolCall] = []
         with self._lock:
             if not self.alive:
-                raise DesignFault(request["op"], "Exit", "the guest of this design has ended")
-            self.calls += 1
-            payload = frames.encode({**request, "id": self.calls})
-            began = time.monotonic()
+                raise DesignFault(op, "Exit", "the guest of this design has ended")
             try:
-                with self._claims(request["op"]):
-                    reply = self._exchange(payload, self.calls, began + seconds)
+                return self._checked(request, seconds, read, calls)
+            except DesignFault as raised:
+                fault = raised.kind
+                raise
             finally:
-                self.seconds += time.monotonic() - began
+                self.asked_llm = self.asked_llm or any(call.asks_llm for call in calls)
+                if op in OPS:
+                    self._entries.append(Entry(op, argument, tuple(calls), fault))
+                else:
+                    self._asides += calls
+
+    def _checked(self, request: dict[str, Any], seconds: float, read: Callable[[Any], T], calls: list[ToolCall]) -> T:
+        op = request["op"]
+        self.calls += 1
+        request = {**request, "id": self.calls}
+        payload = frames.encode(request)
+        began = time.monotonic()
+        try:
+            with self._claims(op):
+                reply = self._exchange(request, payload, began + seconds, calls)
+        finally:
+            self.seconds += time.monotonic() - began
         if "error" in reply:
-            raise _fault(request["op"], reply["error"])
-        with self._claims(request["op"]):
+            raise _fault(op, reply["error"])
+        with self._claims(op):
             return read(reply["result"])
 
-    def _exchange(self, payload: bytes, number: int, deadline: float) -> dict[str, Any]:
+    def _exchange(
+        self, request: dict[str, Any], payload: bytes, deadline: float, calls: list[ToolCall]
+    ) -> dict[str, Any]:
         self._guest.send(payload, deadline)
         latest = deadline + _MAX_CREDIT
+        episode = request["episode"] if request["op"] in EPISODE_OPS else None
         while True:
             reply = frames.decode(self._guest.receive(deadline))
             if not isinstance(reply, dict):
                 raise frames.FrameError("a reply must be an object")
             if "call" not in reply:
                 break
-            deadline = min(deadline + self._answer_toolkit(reply, deadline), latest)
-        if reply.get("id") != number or not ("error" in reply or "result" in reply):
+            if type(reply.get("episode")) is not type(episode) or reply.get("episode") != episode:
+                raise frames.FrameError("a toolkit call of an episode that was not asked")
+            spent = self._answer_toolkit(reply, deadline, calls)
+            if reply["call"] == "llm":  # bounded by the design's tokens
+                latest += spent
+            deadline = min(deadline + spent, latest)
+        if reply.get("id") != request["id"] or not ("error" in reply or "result" in reply):
             raise frames.FrameError("a reply to something that was not asked")
         return reply
 
-    def _answer_toolkit(self, call: dict[str, Any], deadline: float) -> float:
+    def _answer_toolkit(self, call: dict[str, Any], deadline: float, calls: list[ToolCall]) -> float:
         """Answer a call, and return the seconds of the host's own work, for which the design does not pay."""
-        episode = call.get("episode")
-        if episode is not None and type(episode) is not int:
-            raise frames.FrameError("a toolkit call of no episode")
-        if self._broker.is_exhausted:
-            raise frames.FrameError(f"more than {self._broker.calls} toolkit calls")
+        if self.broker.is_exhausted:
+            raise frames.FrameError(f"more than {self.broker.calls} toolkit calls")
         began = time.monotonic()
-        answer = self._broker.answer(call)
+        payload = frames.encode({"op": "answer", "episode": call.get("episode"), **self._answer(call)})
+        calls.append(ToolCall.of(call, payload))
         spent = time.monotonic() - began
-        patience = max(deadline, time.monotonic() + self._limits.grace_seconds)
-        self._guest.send(frames.encode({"op": "answer", "episode": episode, **answer}), patience)
+        self._guest.send(payload, max(deadline, time.monotonic() + self._limits.grace_seconds))
         return spent
 
     @contextmanager
@@ -161,7 +235,10 @@ class DesignSession:
         except GuestEndedError as error:
             self.close()
             raise DesignFault(at, error.kind, str(error)) from None
-        except MachineFault:
+        except ReplayError as error:
+            self.close()
+            raise DesignFault(at, "Impure", str(error)) from None
+        except BaseException:  # the machine, an interrupt: the guest waits for an answer that will not come
             self.close()
             raise
 

@@ -36,6 +36,8 @@ class Checked:
     """A source that may run. `hash` names its normalised code, comments and docstrings left out."""
 
     hash: str
+    build_hash: str
+    """Names all that can shape the built memory: equal ones build equal memories of equal episodes and seeds."""
     class_name: str
     summary: str
     """The first line of its docstring, or nothing."""
@@ -54,8 +56,8 @@ class SourceChecker:
         with self._lock:
             claim = self._ask(payload)
         match claim:
-            case {"hash": str(digest), "class_name": str(name), "summary": str(summary)}:
-                return Checked(digest, name, summary)
+            case {"hash": str(code), "build_hash": str(build), "class_name": str(name), "summary": str(summary)}:
+                return Checked(code, build, name, summary)
             case {"reason": str(reason)}:
                 raise SourceRejected(reason)
         raise SourceRejected("the checker gave no answer to it")

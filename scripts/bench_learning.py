@@ -13,12 +13,14 @@ import json
 import sys
 import time
 from pathlib import Path
+from statistics import fmean
 
 from archive.tables import Look
 from domains.base import Role
+from evolve.asking import Conversation
 from evolve.commands.tables import candidates
 from evolve.config import RunConfig
-from evolve.loop import Search
+from evolve.loop import BASELINES, Search
 from evolve.plan import draw
 from evolve.proposers.registry import make as make_proposer
 from evolve.session import sit_down
@@ -46,7 +48,9 @@ def second_look(search: Search, finalists: int) -> tuple[str, float]:
         confirmed = search.evaluated(row.design_id, Role.CONFIRMATION, specs, 1) if finalists > 1 else {}
         total[row.design_id] = (row.score * row.n + sum(confirmed.values())) / (row.n + len(confirmed))
     best = max(total, key=lambda design: total[design])
-    return best, next(row.score for row in rows if row.design_id == best) - search.population.baseline
+    return best, next(row.score for row in rows if row.design_id == best) - fmean(
+        search.baselines["no_memory"].values()
+    )
 
 
 def learn(config: RunConfig, archive: Path, tasks: int, repeats: int, finalists: int) -> dict[str, dict[str, float]]:
@@ -55,7 +59,7 @@ def learn(config: RunConfig, archive: Path, tasks: int, repeats: int, finalists:
         search = sitting.search
         specs = search.prepare(Role.DEPLOYMENT, config.deployment)
         search.evaluate_baselines(Role.DEPLOYMENT, specs, config.repeats)
-        search.search(make_strategy(config), make_proposer(config.proposer), specs)
+        Conversation(search, make_strategy(config), make_proposer(config.proposer), specs).run()
         best, found = second_look(search, finalists)
         test = draw(search.domain, Role.TEST, tasks, 0)
         search.evaluate_baselines(Role.TEST, test, repeats)
@@ -103,7 +107,7 @@ def main() -> None:
                 temperature=arguments.temperature,
             )
             scores = learn(config, arguments.archive, arguments.tasks, arguments.repeats, arguments.finalists)
-            for baseline in ("no_memory", "nearest_trajectory"):
+            for baseline in BASELINES:
                 differences = [scores["best"][task] - scores[baseline][task] for task in sorted(scores["best"])]
                 gains.setdefault(strategy, {}).setdefault(baseline, []).append(differences)
     report(gains, time.monotonic() - began)
@@ -115,8 +119,8 @@ def report(gains: dict[str, Differences], seconds: float) -> None:
         strategy: {baseline: crossed(groups) for baseline, groups in by_baseline.items()}
         for strategy, by_baseline in gains.items()
     }
-    print("| strategy | gain over no memory | gain over nearest trajectory | search seeds |")
-    print("|---|---|---|---|")
+    print(f"| strategy | {' | '.join(f'gain over {name}' for name in BASELINES)} | search seeds |")
+    print("|---" * (len(BASELINES) + 2) + "|")
     for strategy, by_baseline in results.items():
         cells = [f"{e.mean:+.3f} [{e.low:+.3f}, {e.high:+.3f}]" for e in by_baseline.values()]
         print(f"| {strategy} | {' | '.join(cells)} | {len(gains[strategy]['no_memory'])} |")

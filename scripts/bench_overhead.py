@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from domains.base import Role
+from evolve.asking import Conversation
 from evolve.config import RunConfig
 from evolve.evaluator import Evaluator
 from evolve.jobs import Job, Result
@@ -79,7 +80,7 @@ def main() -> None:
         specs = search.prepare(Role.DEPLOYMENT, config.deployment)
         search.evaluate_baselines(Role.DEPLOYMENT, specs, config.repeats)
         cpu, jobs, wall = time.process_time(), clock.seconds, time.monotonic()
-        search.search(make_strategy(config), make_proposer(config.proposer), specs)
+        Conversation(search, make_strategy(config), make_proposer(config.proposer), specs).run()
         own = time.process_time() - cpu - (clock.seconds - jobs)
         wall = time.monotonic() - wall
         size = sum(file.stat().st_size for file in Path(folder).iterdir())

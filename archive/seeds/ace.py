@@ -141,10 +141,10 @@ class ACE(MemoryDesign):
 
 def key_steps(trajectory: Trajectory) -> list[str]:
     """The distinct actions that were rewarded; where a success was rewarded once only, those that led to it."""
-    rewarded = dict.fromkeys(step.action[:LONGEST] for step in trajectory.steps if step.reward > 0)
+    rewarded = [step.action for step in trajectory.steps if step.reward > 0]
     if trajectory.success and len(rewarded) < 2:
-        rewarded = dict.fromkeys(step.action[:LONGEST] for step in trajectory.steps[-NEW:])
-    return list(rewarded)[:NEW]
+        rewarded = [step.action for step in trajectory.steps[-NEW:]]
+    return list(dict.fromkeys(action[:LONGEST] for action in rewarded if action.strip()))[:NEW]
 
 
 def _list(value: Any) -> list[Any]:

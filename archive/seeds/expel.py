@@ -156,12 +156,15 @@ def key_steps(trajectory: Trajectory) -> list[str]:
     rewarded = [step.action for step in trajectory.steps if step.reward > 0]
     if trajectory.success and len(rewarded) < 2:
         rewarded = [step.action for step in trajectory.steps[-STEPS:]]
-    return list(dict.fromkeys(action[:LONGEST] for action in rewarded))[:STEPS]
+    return list(dict.fromkeys(action[:LONGEST] for action in rewarded if action.strip()))[:STEPS]
 
 
 def best_rewards(trajectory: Trajectory) -> dict[str, float]:
-    """Each action with the best reward that it had."""
-    return {step.action[:LONGEST]: step.reward for step in sorted(trajectory.steps, key=lambda step: step.reward)}
+    """Each action, in the order of their first use, with the best reward that it had."""
+    best: dict[str, float] = {}
+    for step in trajectory.steps:
+        best[step.action[:LONGEST]] = max(step.reward, best.get(step.action[:LONGEST], step.reward))
+    return best
 
 
 def likeness(one: Key, other: Key) -> float:

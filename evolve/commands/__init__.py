@@ -4,8 +4,8 @@ With `--json` a command writes one JSON value to standard output and nothing els
 standard error. An *estimate* is `{"mean", "interval": [low, high], "n"}`: a mean over n tasks with its 95 % interval;
 it is null where there is none. A *design* is named by its whole id. Times are ISO 8601 in UTC, durations in seconds.
 
-run, top    `run`, `status`, `domain`, `strategy`, `designs` (asked for), `evaluated`, `failed`, `no_memory` and
-            `nearest_trajectory` (estimates), `archive`, `top`: a list of `rank`, `design`, `number`, `score`,
+run, top    `run`, `status`, `domain`, `strategy`, `designs` (asked for), `evaluated`, `failed`, `no_memory`,
+            `nearest_trajectory` and `constant` (estimates), `archive`, `top`: a list of `rank`, `design`, `number`, `score`,
             `interval`, `n`, `gain` (estimate, paired by task, over no memory), `gain_over_nearest`, `tokens`,
             `summary`, `change`; `run` also has `played` and `reused`, the episodes of this sitting
 runs        a list of `run`, `status` (running, interrupted, done), `domain`, `agent`, `strategy`, `proposer`, `seed`,
@@ -15,14 +15,17 @@ show        `design`, `run`, `number` (0: a baseline), `state`, `reason`, `origi
             `interval`, `n`, `no_memory`, `gain`, `gain_over_nearest`, `gain_over_parent`, `tokens`, `cut`, `calls`,
             `seconds`, `parents` and `children` (`design`, `number`, `change`, `score`), `lineage` (the same, first
             ancestor first), `life` (`state`, `reason`, `time`), `tasks` (`task`, `score`, `no_memory`,
-            `nearest_trajectory`, `parent`), `example` (`task`, `score`, `items`: a list of `id`, `text`), `source`
+            `nearest_trajectory`, `parent`), `example` (`task`, `score`, `told`: a list of `step`
+            and `items`, a list of `id`, `text`: what was told first, and each change during the episode), `source`
 diff        `a`, `b`, `equal`, `diff` (unified)
 eval        `design`, `status` (ok, failed, dropped, rejected), `reason`, `score`, `interval`, `n`, `no_memory`,
-            `nearest_trajectory`, `gain`, `gain_over_nearest`, `tokens`, `cut`, `sandbox`, `not_isolated`, `domain`,
-            `run`
-test        `run`, `design`, `domain`, `score`, `interval`, `n`, `no_memory`, `nearest_trajectory`, `gain`,
-            `gain_over_nearest`, `search_score`, `tokens`, `cut`, `repeats`, `look` (1 for the first), `sandbox`,
-            `not_isolated`
+            `nearest_trajectory`, `constant`, `gain`, `gain_over_nearest`, `gain_over_constant`, `tokens`, `cut`,
+            `sandbox`, `not_isolated`, `domain`, `run`
+check       `design` (null where the file holds none), `sandbox`, `passed`, `checks`: a list of `name`, `passed`,
+            `detail`; `seconds`
+test        `run`, `design`, `domain`, `score`, `interval`, `n`, `no_memory`, `nearest_trajectory`, `constant`,
+            `gain`, `gain_over_nearest`, `gain_over_constant`, `search_score`, `tokens`, `cut`, `repeats`, `look` (1
+            for the first), `sandbox`, `not_isolated`
 domains     a list of `domain`, `version`, `installed`, `roles` (tasks by role), `max_steps`, `licence`, `summary`
 doctor      `usable`, `findings`: a list of `name`, `ok`, `needed`, `detail`, `remedy`
 

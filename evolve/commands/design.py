@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from archive.store import Archive
     from archive.tables import Design, Evaluation, Event, Member
     from evolve.statistics import Estimate
+    from sandbox.guest import Retrieved
+
+MOST_CHANGES = 8
+"""Changes of the example's items that are printed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +51,11 @@ class Relative:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """What the design told for one task, and the score of its episodes."""
+    """What the design told in the first episode of one task, and the mean score of the task's episodes."""
 
     task: str
     score: float
-    items: Sequence[tuple[str, str]]
+    told: Sequence[Retrieved]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +132,13 @@ def _relatives(archive: Archive, run_id: int) -> dict[str, Relative]:
 
 def _example(archive: Archive, evaluation: Evaluation | None, scores: Scores, without: Scores) -> Example | None:
     """The task where it gained most over no memory."""
+    from evolve.evaluation import unpack_told
+
     if evaluation is None or evaluation.id is None:
         return None
     task = max(sorted(scores), key=lambda task: scores[task] - without.get(task, 0.0))
     told = next(outcome.told for outcome in archive.outcomes(evaluation.id) if outcome.task_id == task)
-    return Example(task, scores[task], [(item[0], item[1]) for item in archive.told(told)])
+    return Example(task, scores[task], unpack_told(archive.told(told)))
 
 
 def _as_json(portrait: Portrait) -> dict[str, Any]:
@@ -186,8 +192,11 @@ def _relative_json(relative: Relative) -> dict[str, Any]:
 def _example_json(example: Example | None) -> dict[str, Any] | None:
     if example is None:
         return None
-    items = [{"id": item, "text": text} for item, text in example.items]
-    return {"task": example.task, "score": example.score, "items": items}
+    told = [
+        {"step": change.step, "items": [{"id": item.id, "text": item.text} for item in change.items]}
+        for change in example.told
+    ]
+    return {"task": example.task, "score": example.score, "told": told}
 
 
 def _print(portrait: Portrait) -> None:
@@ -215,8 +224,7 @@ def _print(portrait: Portrait) -> None:
     if portrait.scores:
         _print_tasks(portrait)
     if portrait.example is not None:
-        say_heading(f"What it tells for {portrait.example.task} (score {portrait.example.score:.2f})")
-        say("\n".join(text for _, text in portrait.example.items) or "(nothing)")
+        _print_example(portrait.example)
 
 
 def _print_family(portrait: Portrait) -> None:
@@ -239,6 +247,19 @@ def _print_tasks(portrait: Portrait) -> None:
         for task in sorted(portrait.scores)
     ]
     say_table(("task", "#this", "#no memory", "#nearest", "#parent"), rows)
+
+
+def _print_example(example: Example) -> None:
+    """Its items; where they changed during the episode, each change with its step: the number of actions before it."""
+    say_heading(f"What it tells for {example.task} (score {example.score:.2f})")
+    for change in example.told[:MOST_CHANGES]:
+        if len(example.told) > 1 or change.step:
+            say(f"at step {change.step}:" if change.step else "at the start:")
+        say("\n".join(item.text for item in change.items) or "(nothing)")
+    if len(example.told) > MOST_CHANGES:
+        say(f"... and {len(example.told) - MOST_CHANGES} more changes; --json has them all")
+    if not example.told:
+        say("(nothing)")
 
 
 def _first_line(text: str) -> str:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from evolve.commands.files import read_design
 from evolve.commands.live import View
-from evolve.commands.run import announce
+from evolve.commands.run import announce, game
 from evolve.commands.show import complain, estimate_json, estimate_text, say, say_json, score_json
 from evolve.commands.tables import DEPLOYMENT, Scores, candidates, config_of, gain_of, mean_of
 from evolve.errors import InputError
@@ -28,6 +29,7 @@ class Comparison:
     scores: Scores
     no_memory: Scores
     nearest_trajectory: Scores
+    constant: Scores
     tokens: float | None
     cut: int | None
 
@@ -37,20 +39,24 @@ class Comparison:
             **score_json(mean_of(self.scores)),
             "no_memory": estimate_json(mean_of(self.no_memory)),
             "nearest_trajectory": estimate_json(mean_of(self.nearest_trajectory)),
+            "constant": estimate_json(mean_of(self.constant)),
             "gain": estimate_json(gain_of(self.scores, self.no_memory)),
             "gain_over_nearest": estimate_json(gain_of(self.scores, self.nearest_trajectory)),
+            "gain_over_constant": estimate_json(gain_of(self.scores, self.constant)),
             "tokens": self.tokens,
             "cut": self.cut,
         }
 
     def print(self) -> None:
         """The same for people."""
-        gains = (gain_of(self.scores, self.no_memory), gain_of(self.scores, self.nearest_trajectory))
         say(f"score               {estimate_text(mean_of(self.scores))}  on {len(self.scores)} tasks")
         say(f"no memory           {estimate_text(mean_of(self.no_memory))}")
         say(f"nearest trajectory  {estimate_text(mean_of(self.nearest_trajectory))}")
-        say(f"gain               {estimate_text(gains[0], signed=True)}  over no memory, paired by task")
-        say(f"gain               {estimate_text(gains[1], signed=True)}  over nearest trajectory")
+        say(f"constant text       {estimate_text(mean_of(self.constant))}")
+        over = {"no memory": self.no_memory, "nearest trajectory": self.nearest_trajectory, "constant": self.constant}
+        for name, scores in over.items():
+            gain = estimate_text(gain_of(self.scores, scores), signed=True)
+            say(f"gain               {gain}  over {name}, paired by task")
 
 
 def evaluate_file(file: Path, flags: dict[str, Any], path: Path, *, allow_unsafe: bool, as_json: bool) -> None:
@@ -61,11 +67,11 @@ def evaluate_file(file: Path, flags: dict[str, Any], path: Path, *, allow_unsafe
     from sandbox.source import SourceRejected
 
     config = make_config(None, {**flags, "strategy": "eval", "proposer": "none", "designs": 1})
-    empty = Comparison({}, {}, {}, None, None)
+    empty = Comparison({}, {}, {}, {}, None, None)
     result: dict[str, Any] = {"design": None, "status": "rejected", "reason": "", **empty.as_json(), "sandbox": None}
     result |= {"not_isolated": [], "domain": config.domain, "run": None}
     try:
-        source = _checked(file)
+        source, _ = read_design(file)
     except SourceRejected as error:
         if as_json:
             say_json(result | {"reason": error.reason})
@@ -77,7 +83,7 @@ def evaluate_file(file: Path, flags: dict[str, Any], path: Path, *, allow_unsafe
         specs = search.prepare(Role.DEPLOYMENT, config.deployment)
         search.evaluate_baselines(Role.DEPLOYMENT, specs, config.repeats)
         comparison = _compare(sitting, design, Role.DEPLOYMENT, specs, config.repeats)
-    reason = search.failures.get(design, "")
+    reason = search.judge.failures.get(design, "")
     result |= {"design": design, "status": "failed" if reason else "ok", "reason": reason, **comparison.as_json()}
     result |= {"sandbox": sitting.backend.name, "not_isolated": left_open(sitting.backend), "run": sitting.run.id}
     if as_json:
@@ -85,7 +91,7 @@ def evaluate_file(file: Path, flags: dict[str, Any], path: Path, *, allow_unsafe
     elif reason:
         say(f"Design {design[:10]} failed on {config.domain}:\n{reason}")
     else:
-        say(f"Design {design[:10]} on {config.domain}, sandbox {sitting.backend.name}")
+        say(f"Design {design[:10]} on {game(config)}, sandbox {sitting.backend.name}")
         comparison.print()
     if reason:
         raise typer.Exit(1)
@@ -108,16 +114,18 @@ def test_run(
     from evolve.session import left_open, visit
 
     config, design = _chosen(path, number, prefix)
+    if flags["sandbox"] is not None:
+        config = config.model_copy(update={"runtime": None})  # that of the run belonged to the run's sandbox
     config = config.model_copy(update={name: value for name, value in flags.items() if value is not None})
     with View() as view, visit(config, path, number, view.update, allow_unsafe=allow_unsafe) as sitting:
         announce(view, sitting, config, path)
         search, archive = sitting.search, sitting.archive
-        search.admit(archive.design(design).origin)
+        search.judge.admit(archive.design(design).origin)
         specs = search.prepare(Role.TEST, tasks)
         search.evaluate_baselines(Role.TEST, specs, repeats)
         comparison = _compare(sitting, design, Role.TEST, specs, repeats)
-        if design in search.failures:
-            complain(f"design {design[:10]} failed: {search.failures[design]}")
+        if design in search.judge.failures:
+            complain(f"design {design[:10]} failed: {search.judge.failures[design]}")
             raise typer.Exit(1)
         searched = archive.evaluation(number, design, DEPLOYMENT)
         result = {
@@ -135,26 +143,9 @@ def test_run(
     if as_json:
         say_json(result)
     else:
-        say(f"Design {design[:10]} of run {number} on {tasks} held-out tasks of {config.domain}")
+        say(f"Design {design[:10]} of run {number} on {tasks} held-out tasks of {game(config)}")
         comparison.print()
         say(f"look               {result['look']} at this run's test tasks (each look makes the next worth less)")
-
-
-def _checked(file: Path) -> str:
-    """The source of a file that holds one design; raises `SourceRejected`."""
-    from sandbox.source import MAX_BYTES, SourceChecker, SourceRejected
-
-    try:
-        if file.is_file() and file.stat().st_size > MAX_BYTES:
-            raise SourceRejected(f"it has {file.stat().st_size} bytes; a design may have at most {MAX_BYTES}")
-        source = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SourceRejected(f"it cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise SourceRejected(f"it is not valid UTF-8: {error.reason} at byte {error.start}") from None
-    with SourceChecker() as checker:
-        checker.check(source)
-    return source
 
 
 def _enter(sitting: Sitting, source: str, name: str) -> str:
@@ -163,8 +154,8 @@ def _enter(sitting: Sitting, source: str, name: str) -> str:
 
     search = sitting.search
     number = max((member.number for member in sitting.archive.members(search.run_id)), default=0) + 1
-    entered = search.enter(Proposal(source, f"evaluated from {name}", "untrusted"), number, ())
-    return entered or search.checker.check(source).hash
+    entered = search.judge.enter(Proposal(source, f"evaluated from {name}", "untrusted"), number, ())
+    return entered or search.judge.checker.check(source).hash
 
 
 def _compare(sitting: Sitting, design: str, role: Any, specs: tuple[TaskSpec, ...], repeats: int) -> Comparison:
@@ -176,6 +167,7 @@ def _compare(sitting: Sitting, design: str, role: Any, specs: tuple[TaskSpec, ..
         scores,
         baselines["no_memory"],
         baselines["nearest_trajectory"],
+        baselines["constant"],
         row.tokens if row is not None else None,
         row.cut if row is not None else None,
     )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 def run_search(config_file: Path | None, flags: dict[str, Any], path: Path, *, fresh: bool, as_json: bool) -> None:
     """Start or resume a run, and print its table."""
     from domains.base import Role
+    from evolve.asking import Conversation
     from evolve.config import make_config
     from evolve.proposers.registry import make as make_proposer
     from evolve.session import sit_down
@@ -32,7 +33,7 @@ def run_search(config_file: Path | None, flags: dict[str, Any], path: Path, *, f
         search = sitting.search
         specs = search.prepare(Role.DEPLOYMENT, config.deployment)
         search.evaluate_baselines(Role.DEPLOYMENT, specs, config.repeats)
-        search.search(strategy, proposer, specs)
+        Conversation(search, strategy, proposer, specs).run()
     _print_result(path, search, as_json=as_json)
 
 
@@ -40,12 +41,17 @@ def announce(view: View, sitting: Sitting, config: RunConfig, path: Path) -> Non
     """Say which run it is, and what runs the designs; warn where that isolates little."""
     from evolve.session import describe
 
-    view.announce(f"run {sitting.run.id} of {path}: {config.strategy} on {config.domain}, seed {config.seed}")
+    view.announce(f"run {sitting.run.id} of {path}: {config.strategy} on {game(config)}, seed {config.seed}")
     view.announce(f"sandbox: {describe(sitting.backend)}")
     if sitting.backend.name == "process":
         complain(
             "warning: what runs on `process` has your rights; `evolve doctor` says how to get a sandbox that isolates"
         )
+
+
+def game(config: RunConfig) -> str:
+    """What is played, and how where that is not static."""
+    return config.domain if config.mode == "static" else f"{config.domain} ({config.mode} mode)"
 
 
 def archive_flag(path: Path) -> str:

@@ -52,7 +52,7 @@ def complain(sentence: str) -> None:
 
 def say_json(value: Any) -> None:
     """Print one JSON value."""
-    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+    sys.stdout.write(json.dumps(value, indent=2).replace("\x7f", "\\u007f") + "\n")
 
 
 def say_heading(text: str) -> None:

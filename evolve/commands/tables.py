@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Scores = Mapping[str, float]
 DEPLOYMENT = "deployment"
-BASELINE_NAMES = {"no_memory": "no memory", "nearest_trajectory": "nearest"}
+BASELINE_NAMES = {"no_memory": "no memory", "nearest_trajectory": "nearest", "constant": "constant"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 What may live here: the standard library, NumPy and NetworkX (on first use). What may not: anything else of ours.
 """
 
+from sandbox.guest.decay import Decay, ForgetFaded
 from sandbox.guest.design import (
     Item,
     Memory,
@@ -15,13 +16,18 @@ from sandbox.guest.design import (
     Toolkit,
     Trajectory,
 )
+from sandbox.guest.diversity import Diverse
 from sandbox.guest.encode import Contrast, CreditedActions, Encoder, ObjectPlaces, RawSteps, Templates
+from sandbox.guest.graph import GraphStore
+from sandbox.guest.latest import LatestByKey
 from sandbox.guest.layers import LayeredDesign
-from sandbox.guest.manage import Capacity, DropDuplicates, Forget, Manager, MergeSimilar
+from sandbox.guest.manage import Capacity, DropDuplicates, Forget, Manager, MergeNear, MergeSimilar
+from sandbox.guest.ngram import NextActions, NGramLookup
 from sandbox.guest.records import SLOT, Record, lines, overlap, ratio, words
 from sandbox.guest.retrieve import ByReward, Hybrid, Lexical, Recent, Retriever, Semantic
 from sandbox.guest.store import FullTextStore, ListStore, Store, VectorStore
 from sandbox.guest.tokens import count_tokens
+from sandbox.guest.vectors import Vectors
 
 __all__ = [
     "SLOT",
@@ -29,19 +35,27 @@ __all__ = [
     "Capacity",
     "Contrast",
     "CreditedActions",
+    "Decay",
+    "Diverse",
     "DropDuplicates",
     "Encoder",
     "Forget",
+    "ForgetFaded",
     "FullTextStore",
+    "GraphStore",
     "Hybrid",
     "Item",
+    "LatestByKey",
     "LayeredDesign",
     "Lexical",
     "ListStore",
     "Manager",
     "Memory",
     "MemoryDesign",
+    "MergeNear",
     "MergeSimilar",
+    "NGramLookup",
+    "NextActions",
     "ObjectPlaces",
     "Query",
     "RawSteps",
@@ -58,6 +72,7 @@ __all__ = [
     "Toolkit",
     "Trajectory",
     "VectorStore",
+    "Vectors",
     "count_tokens",
     "lines",
     "overlap",

@@ -114,7 +114,11 @@ class Toolkit(Protocol):
         """A random generator seeded by the host."""
 
     def llm(self, prompt: str, schema: dict[str, Any] | None = None) -> Any:
-        """Ask the run's language model; raises `ToolError` where there is none."""
+        """Ask the run's language model for a text, or for a JSON value in the form of a JSON schema.
+
+        Raises `ToolError` where there is no model, where it refuses, and beyond the design's allowance of tokens.
+        Keeping to the schema is the model's affair: the answer is a JSON value, and is not checked against it.
+        """
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """Unit vectors of the texts, shape (len(texts), 256); raises `ToolError` beyond the design's allowance."""
@@ -128,7 +132,11 @@ class ToolError(RuntimeError):
 
 
 class MemoryDesign(ABC):
-    """One memory program. A design module holds exactly one subclass."""
+    """One memory program. A design module holds exactly one subclass.
+
+    It may also have `dump()`, which returns its memory as a JSON value, and `load(state)`, which takes that value in
+    the place of all updates: with them a built memory is kept and used again.
+    """
 
     instructions: ClassVar[str] = ""
     """How the agent should use what it is given."""

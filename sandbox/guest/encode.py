@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
-from sandbox.guest.design import Trajectory
+from sandbox.guest.design import Step, Trajectory
 from sandbox.guest.records import SLOT, Record, lines, merged, record_of, words
 
 
@@ -27,6 +30,23 @@ class Encoder(ABC):
     def finish(self) -> list[Record]:
         """Records that could only be made now, after the episodes so far; each is given once."""
         return []
+
+    def dump(self) -> dict[str, Any]:
+        """What it has seen so far, as JSON types."""
+        return {"episodes": self.episodes}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """The inverse of `dump`."""
+        self.episodes = state["episodes"]
+
+
+def credited(steps: Sequence[Step], window: int, decay: float) -> list[float]:
+    """What each step earned: its own reward and, fading by `decay`, those of the `window - 1` steps after it."""
+    credit = [0.0] * len(steps)
+    for at, step in enumerate(steps):
+        for back in range(min(window, at + 1)):
+            credit[at - back] += step.reward * decay**back
+    return credit
 
 
 class RawSteps(Encoder):
@@ -54,10 +74,7 @@ class CreditedActions(Encoder):
 
     def records(self, trajectory: Trajectory) -> list[Record]:
         """One record a credited step."""
-        credit = [0.0] * len(trajectory.steps)
-        for at, step in enumerate(trajectory.steps):
-            for back in range(min(self.window, at + 1)):
-                credit[at - back] += step.reward * self.decay**back
+        credit = credited(trajectory.steps, self.window, self.decay)
         return [
             record_of(step.action, trajectory, at, credit[at], self.episodes)
             for at, step in enumerate(trajectory.steps)
@@ -86,26 +103,28 @@ class Contrast(Encoder):
         return []
 
     def finish(self) -> list[Record]:
-        """One record for each action seen in at least `minimum` episodes; its gain is the contrast."""
+        """One record for each action seen in at least `minimum` episodes; its gain is the contrast. The rest wait."""
         found = []
-        for record in self.seen.values():
+        waiting = {}
+        for text, record in self.seen.items():
             without = self.episodes - record.count
             if record.count < self.minimum or without == 0:
+                waiting[text] = record
                 continue
             lift = record.mean_score - (self.total - record.score) / without
-            found.append(
-                Record(
-                    record.text,
-                    lift * record.count,
-                    record.score,
-                    record.wins,
-                    record.count,
-                    record.position,
-                    record.last,
-                )
-            )
-        self.seen = {}
+            found.append(replace(record, gain=lift * record.count))
+        self.seen = waiting
         return found
+
+    def dump(self) -> dict[str, Any]:
+        """Also the actions that wait for their contrast."""
+        return {**super().dump(), "total": self.total, "seen": [record.dump() for record in self.seen.values()]}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """The inverse of `dump`."""
+        super().load(state)
+        self.total = state["total"]
+        self.seen = {record.text: record for record in (Record(*row) for row in state["seen"])}
 
 
 class ObjectPlaces(Encoder):
@@ -168,3 +187,15 @@ class Templates(Encoder):
             elif kept[-1:] != [SLOT]:
                 kept.append(SLOT)
         return " ".join(kept)
+
+    def dump(self) -> dict[str, Any]:
+        """Also the wrapped encoder, the words' frequencies and the lines that wait."""
+        waiting = [record.dump() for record in self.waiting]
+        return {**super().dump(), "inner": self.inner.dump(), "frequency": dict(self.frequency), "waiting": waiting}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """The inverse of `dump`."""
+        super().load(state)
+        self.inner.load(state["inner"])
+        self.frequency = Counter(state["frequency"])
+        self.waiting = [Record(*row) for row in state["waiting"]]

@@ -106,6 +106,7 @@ def _run_child(
         gc.freeze()  # a collection would touch, and so copy, every page of the built memory
         confine.die_with_parent()
         os.setsid()
+        signal.signal(signal.SIGXCPU, signal.SIG_DFL)
         for fd in inherited:
             os.close(fd)
         channel = Channel(connection.fileno(), connection.fileno())
@@ -115,9 +116,12 @@ def _run_child(
             return answer_of(channel.receive())
 
         toolkit.ask = ask
+        own = os.getpid()
         while True:
-            request = channel.receive()
-            channel.send(_answer(design, request))
+            answer = _answer(design, channel.receive())
+            if os.getpid() != own:  # a child that the design forked came back from its call
+                os._exit(0)
+            channel.send(answer)
     finally:
         os._exit(0)
 

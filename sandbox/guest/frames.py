@@ -152,6 +152,8 @@ def pack_memory(answer: object) -> list[list[str]]:
     """Turn what `retrieve` answered, a `Memory` or a list of strings and items, into JSON values."""
     if not isinstance(answer, (Memory, list, tuple)):
         raise TypeError(f"retrieve must return a Memory or a list of strings, not {type(answer).__name__}")
+    if len(answer) > MAX_ITEMS:  # before millions of them are looked at
+        raise FrameError(f"a memory of {len(answer)} items is over the limit of {MAX_ITEMS}")
     for part in answer:
         if not isinstance(part, (str, Item)):
             raise TypeError(f"an item of a memory must be a string or an Item, not {type(part).__name__}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from typing import Any
 
 from sandbox.guest.design import Memory, MemoryDesign, Query, Toolkit, Trajectory
 from sandbox.guest.encode import Encoder
@@ -15,7 +17,8 @@ from sandbox.guest.store import Store
 class LayeredDesign(MemoryDesign):
     """Encode, store, retrieve, manage. A subclass sets the layers in `__init__` and may override the two expressions.
 
-    Of what the retriever finds, the `lines` records of the highest `worth` are told, the lowest `place` first.
+    Of what the retriever finds, the `lines` records of the highest `worth` are told, the lowest `place` first. Encoders
+    and the store hold the memory; retrievers and managers only work on it, so that `dump` leaves them out.
     """
 
     encoders: Sequence[Encoder]
@@ -54,3 +57,32 @@ class LayeredDesign(MemoryDesign):
     def place(self, record: Record, relevance: float, query: Query) -> float:
         """Where it is told, the lowest first; by default the most relevant first."""
         return -relevance
+
+    def dump(self) -> dict[str, Any] | None:
+        """The built memory as JSON types: what encoders and store hold, and the design's own attributes.
+
+        None where one of those is no JSON value; such a design needs a `dump` and a `load` of its own.
+        """
+        own = {name: value for name, value in vars(self).items() if name not in _LAYERS}
+        if not _is_json(own):
+            return None
+        encoders = [encoder.dump() for encoder in self.encoders]
+        return {"encoders": encoders, "store": self.store.dump(), "own": own}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """The inverse of `dump`, for a new instance of the same layers."""
+        for encoder, held in zip(self.encoders, state["encoders"], strict=True):
+            encoder.load(held)
+        self.store.load(state["store"])
+        vars(self).update(state["own"])
+
+
+_LAYERS = frozenset({"toolkit", "encoders", "store", "retriever", "managers", "lines"})
+
+
+def _is_json(value: object) -> bool:
+    """Whether JSON gives a value back as it is."""
+    try:
+        return bool(json.loads(json.dumps(value, allow_nan=False)) == value)
+    except (TypeError, ValueError, RecursionError):
+        return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import sys
+import traceback
 from types import ModuleType
 from typing import Any
 
@@ -56,12 +57,11 @@ def describe_error(error: BaseException) -> dict[str, str]:
         message = _valid(str(error))[:_MESSAGE]
     except BaseException:  # noqa: BLE001  the design's own code runs here
         message = "(its message could not be read)"
-    return {"kind": type(error).__name__[:100], "message": message, "traceback": _traceback(error)}
+    name = type.__dict__["__name__"].__get__(type(error))  # a metaclass may hide it
+    return {"kind": _valid(name)[:100], "message": message, "traceback": _traceback(error)}
 
 
 def _traceback(error: BaseException) -> str:
-    import traceback
-
     try:
         tail = error.__traceback__
         while tail is not None and tail.tb_frame.f_code.co_filename != FILE:
@@ -73,4 +73,4 @@ def _traceback(error: BaseException) -> str:
 
 
 def _valid(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return str.encode(text, "utf-8", "replace").decode("utf-8")  # its class may have an `encode` of its own

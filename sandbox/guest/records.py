@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from sandbox.guest.design import Item, Trajectory
 
 _WORD = re.compile(r"[\w']+")
+_LINE = 120
 SLOT = "_"
 """Stands in a template for words that differ from task to task."""
 
@@ -20,7 +23,17 @@ def words(text: str) -> list[str]:
     >>> words("Take the knife from _")
     ['take', 'the', 'knife', 'from']
     """
+    return list(_words_of_line(text)) if len(text) <= _LINE else _words(text)
+
+
+def _words(text: str) -> list[str]:
     return [word for word in _WORD.findall(text.lower()) if word != SLOT]
+
+
+@lru_cache(maxsize=1 << 16)
+def _words_of_line(text: str) -> tuple[str, ...]:
+    """The words of a text that is short enough to be remembered, as lines are: they are asked for again and again."""
+    return tuple(_words(text))
 
 
 def lines(text: str) -> Iterator[str]:
@@ -62,6 +75,13 @@ class Record:
     """Where in its episodes it came, 0 (start) to 1 (end), on average."""
     last: int = 0
     """Number of the latest episode that it came from, counted by its encoder."""
+    key: str = ""
+    """What it is looked up by, where that is not its text; such a record is found by its key alone."""
+
+    @property
+    def name(self) -> str:
+        """What a store keeps it under: its text, behind its key where it has one."""
+        return f"{self.key}\x1f{self.text}" if self.key else self.text
 
     @property
     def mean_gain(self) -> float:
@@ -97,23 +117,26 @@ class Record:
         """The record as it is told to the agent."""
         return Item.of(self.text)
 
-    def dump(self) -> dict[str, Any]:
-        """The record as JSON types; `Record(**dumped)` is its inverse."""
-        return asdict(self)
+    def dump(self) -> list[Any]:
+        """Its fields, all of JSON types; `Record(*dumped)` is the inverse."""
+        return list(_FIELDS(self))
 
 
-def record_of(text: str, trajectory: Trajectory, at: int, gain: float = 0.0, last: int = 0) -> Record:
+_FIELDS = attrgetter(*Record.__dataclass_fields__)
+
+
+def record_of(text: str, trajectory: Trajectory, at: int, gain: float = 0.0, last: int = 0, key: str = "") -> Record:
     """A record of one line of an episode that came at step `at`."""
     position = at / max(1, len(trajectory.steps) - 1)
-    return Record(text, gain, trajectory.score, int(trajectory.success), 1, position, last)
+    return Record(text, gain, trajectory.score, int(trajectory.success), 1, position, last, key)
 
 
 def merged(records: Iterable[Record]) -> list[Record]:
-    """Records of equal text within one episode made one: gains add up, the first position stays, it is one episode."""
+    """Records of equal name within one episode made one: gains add up, the first position stays, it is one episode."""
     kept: dict[str, Record] = {}
     for record in records:
-        if (same := kept.get(record.text)) is None:
-            kept[record.text] = record
+        if (same := kept.get(record.name)) is None:
+            kept[record.name] = record
         else:
             same.gain += record.gain
     return list(kept.values())

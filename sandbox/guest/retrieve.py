@@ -31,8 +31,9 @@ class Recent(Retriever):
 
     def retrieve(self, store: Store, query: Query) -> Scored:
         """By the episode that a line was last seen in."""
-        newest = max((record.last for record in store), default=0) or 1
-        return best(((record.last / newest, record) for record in store), self.limit)
+        lines = store.unkeyed()
+        newest = max((record.last for record in lines), default=0) or 1
+        return best(((record.last / newest, record) for record in lines), self.limit)
 
 
 class Lexical(Retriever):
@@ -60,7 +61,7 @@ class ByReward(Retriever):
 
     def retrieve(self, store: Store, query: Query) -> Scored:
         """By gain / (count + trust), scaled so that the best is 1."""
-        worth = [(record.gain / (record.count + self.trust), record) for record in store]
+        worth = [(record.gain / (record.count + self.trust), record) for record in store.unkeyed()]
         top = max((value for value, _ in worth), default=0.0)
         return best(((max(0.0, value / top) if top > 0 else 0.0, record) for value, record in worth), self.limit)
 

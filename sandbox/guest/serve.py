@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.guest import confine, frames
+from sandbox.guest import confine, frames, snapshot
 from sandbox.guest.channel import Channel
 from sandbox.guest.design import MemoryDesign, Trajectory
 from sandbox.guest.episode import Episode, answer_of, flush_prints, fork_episode
@@ -29,8 +29,10 @@ class Supervisor:
 
     def __init__(self, host: Channel) -> None:
         self._host = host
+        self._pid = os.getpid()
         self._design: MemoryDesign | None = None
-        self._toolkit = GuestToolkit(self._ask, 0)
+        self._seed = 0
+        self._toolkit = GuestToolkit(self._ask, self._seed)
         self._episodes: dict[int, Episode] = {}
         self._poll = select.poll()
         self._poll.register(host.read_fd, select.POLLIN)
@@ -69,6 +71,8 @@ class Supervisor:
                 "load": self._load,
                 "update": self._update,
                 "manage": self._manage,
+                "dump": self._dump,
+                "restore": self._restore,
                 "open": self._open,
                 "close": self._close,
             }
@@ -80,8 +84,15 @@ class Supervisor:
             frames.encode(answer)
         except BaseException as error:  # noqa: BLE001  the sandbox boundary: SystemExit is an answer too
             answer = {"error": describe_error(error)}
+        if os.getpid() != self._pid:  # a child that the design forked came back from its call
+            os._exit(0)
         flush_prints()
+        self._end_strays()
         return answer
+
+    def _end_strays(self) -> None:
+        """Nothing but the open episodes outlives a call."""
+        confine.end_strays([each.pid for each in self._episodes.values()])
 
     def _reply(self, request_id: int, answer: dict[str, Any]) -> None:
         self._host.send({"id": request_id, **answer})
@@ -92,7 +103,7 @@ class Supervisor:
         return answer_of(self._host.receive())
 
     def _load(self, request: dict[str, Any]) -> Any:
-        seed = request["seed"]
+        seed = self._seed = request["seed"]
         self._toolkit = GuestToolkit(self._ask, seed)
         confine.seed_everything(seed)
         design = load_class(request["source"])
@@ -109,6 +120,12 @@ class Supervisor:
 
     def _manage(self, _: dict[str, Any]) -> None:
         self._built().manage()
+
+    def _dump(self, request: dict[str, Any]) -> Any:
+        return snapshot.dump(self._built(), self._toolkit.rng, self._seed, request["limit"])
+
+    def _restore(self, request: dict[str, Any]) -> None:
+        snapshot.restore(self._built(), self._toolkit.rng, request["state"])
 
     # --- episodes
 
@@ -127,22 +144,8 @@ class Supervisor:
         episode = self._episodes.pop(number)
         self._poll.unregister(episode.socket.fileno())
         status = episode.end()
-        self._reap_orphans()
+        self._end_strays()
         return status
-
-    def _reap_orphans(self) -> None:
-        """As process 1 of a container, collect what dead children left behind."""
-        if os.getpid() != 1:
-            return
-        living = {each.pid for each in self._episodes.values()}
-        while True:
-            try:
-                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-                if ended is None or ended.si_pid in living:
-                    return
-                os.waitpid(ended.si_pid, os.WNOHANG)
-            except ChildProcessError:
-                return
 
     def _forward(self, request: dict[str, Any]) -> None:
         episode = self._episodes.get(request["episode"])

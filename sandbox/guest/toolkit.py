@@ -17,17 +17,25 @@ Ask = Callable[[dict[str, Any]], Any]
 
 
 class GuestToolkit:
-    """The guest's side of `Toolkit`: `embed` crosses the pipe, the rest is local."""
-
-    has_llm = False
+    """The guest's side of `Toolkit`: `llm` and `embed` cross the pipe, the rest is local."""
 
     def __init__(self, ask: Ask, seed: int) -> None:
         self.ask = ask
         self.rng = Random(seed)
+        self._has_llm: bool | None = None
+
+    @property
+    def has_llm(self) -> bool:
+        """Whether the host has a language model. It is asked once, and so knows that the design wanted to know."""
+        if self._has_llm is None:
+            self._has_llm = bool(self.ask({"call": "has_llm"}))
+        return self._has_llm
 
     def llm(self, prompt: str, schema: dict[str, Any] | None = None) -> Any:
-        """Refuse: this run gives designs no language model."""
-        raise ToolError("this run gives designs no language model; look at toolkit.has_llm before calling llm")
+        """The model's answer, from the host."""
+        if not isinstance(prompt, str):
+            raise TypeError(f"llm takes a prompt as a string, not {type(prompt).__name__}")
+        return self.ask({"call": "llm", "prompt": prompt, "schema": schema})
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """Unit vectors of the texts, from the host."""

@@ -1,15 +1,20 @@
-"""The guest's image in a Docker engine, tagged by content: made once, found ever after."""
+"""The guest's image in a Docker engine, tagged by content: made once, found ever after.
+
+It is built from the Dockerfile beside this file: on a named base where one was asked for and can be had, and else on
+this machine's own interpreter, imported as an image. Both hold the same wheels and the same guest package.
+"""
 
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sandbox.image.layers import GUEST_PATH, WHEELS, guest_layer, interpreter_root
 
@@ -20,47 +25,100 @@ REPOSITORY = "palimpsest-guest"
 BASE_REPOSITORY = "palimpsest-python"
 PYTHON_NAME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 BASE_VARIABLE = "PALIMPSEST_BASE_IMAGE"
-"""Names an image with this Python to build on, where a registry answers; else the base is made here."""
+"""Names an image with this Python to build on, where a registry answers."""
+SCRATCH = "scratch"
+"""The base that is made here, from this machine's interpreter."""
+
+_ASKED = "palimpsest.base"
+
+log = logging.getLogger(__name__)
 
 
-def image_tag(client: DockerClient) -> str:
-    """The image for the guest sources as they are now, built if the engine has it not yet."""
-    named = os.environ.get(BASE_VARIABLE)
-    keys = [guest_layer().name.partition("-")[2], interpreter_root().name.partition("-")[2]]
-    tag = f"{REPOSITORY}:{'-'.join([*keys, *_tag_part(named)])}"
-    if not _has(client, tag):
-        _build(client, tag, named)
-    return tag
+def image_id(client: DockerClient) -> str:
+    """The id of the image for the guest sources as they are now, built if the engine has it not yet."""
+    tag, base = guest_tag(), os.environ.get(BASE_VARIABLE)
+    found = _find(client, tag)
+    if found is None or base not in (None, found.labels.get(_ASKED)):
+        return build(client, base or SCRATCH)
+    return str(found.id)
 
 
-def _tag_part(base: str | None) -> list[str]:
-    return ["".join(c if c.isalnum() or c in "_.-" else "_" for c in base)] if base else []
+def guest_tag() -> str:
+    """The name under which guests find their image, whatever it was built on."""
+    return f"{REPOSITORY}:{'-'.join(folder.name.partition('-')[2] for folder in (guest_layer(), interpreter_root()))}"
 
 
-def _build(client: DockerClient, tag: str, named_base: str | None) -> None:
-    """Build the thin image; the guest's sources, and for a named base the wheels, are the context."""
-    context: dict[str, Path] = {"sandbox": guest_layer() / "sandbox"}
-    if named_base:
+def build(client: DockerClient, base: str) -> str:
+    """Build the image on a base, and on this machine's own Python, with a sentence, where that cannot be had."""
+    import docker.errors
+
+    if base != SCRATCH:
+        try:
+            return _checked(client, _build(client, base, asked=base))
+        except (docker.errors.BuildError, docker.errors.APIError, docker.errors.ContainerError) as error:
+            reason = str(error).strip().splitlines()[-1]
+            log.warning("%s cannot be built on (%s); the image holds this machine's own Python instead", base, reason)
+    return _build(client, _scratch(client), asked=base)
+
+
+def prune(client: DockerClient) -> list[str]:
+    """Remove images of ours that this version does not use and no container needs, and say which."""
+    import docker.errors
+
+    kept = {guest_tag(), _scratch_tag()}
+    removed = []
+    for repository in (REPOSITORY, BASE_REPOSITORY):
+        tags = {tag for image in client.images.list(repository) for tag in image.tags}
+        for tag in sorted(tag for tag in tags - kept if tag.startswith(f"{repository}:")):
+            try:
+                client.images.remove(tag)
+            except docker.errors.APIError as error:
+                if error.status_code not in (404, 409):  # gone already, or in use
+                    raise
+            else:
+                removed.append(tag)
+    return removed
+
+
+def _build(client: DockerClient, base: str, asked: str) -> str:
+    """Build and tag; the guest's sources, and for a named base the wheels, are the context."""
+    context = {"sandbox": guest_layer() / "sandbox"}
+    if base == asked:
         wheels = interpreter_root() / GUEST_PATH.lstrip("/")
         context |= {each.name: each for each in wheels.iterdir() if each.name.startswith(WHEELS)}
     dockerfile = Path(__file__).with_name("Dockerfile").read_bytes()
     with tempfile.TemporaryFile() as file:
         with tarfile.open(fileobj=file, mode="w") as archive:
             for name, path in context.items():
-                archive.add(path, name)
+                archive.add(path, name, filter=_owned_by_root)
             _add_bytes(archive, "Dockerfile", dockerfile)
             _add_bytes(archive, ".dockerignore", b"Dockerfile\n.dockerignore\n")
         file.seek(0)
-        base = named_base or _base_tag(client)
-        client.images.build(
+        image, _ = client.images.build(
             fileobj=file,
             custom_context=True,
-            tag=tag,
+            tag=guest_tag(),
             buildargs={"BASE": base},
+            labels={_ASKED: asked},
             rm=True,
             forcerm=True,
             network_mode="none",
         )
+    return str(image.id)
+
+
+def _checked(client: DockerClient, image: str) -> str:
+    """See that the base has this Python and that the wheels load on it; else the image goes."""
+    import docker.errors
+
+    command = [PYTHON_NAME, "-s", "-P", "-c", "import numpy, networkx, sandbox.guest"]
+    path = {"PYTHONPATH": GUEST_PATH}
+    try:
+        client.containers.run(image, command, environment=path, network_mode="none", remove=True)
+    except (docker.errors.APIError, docker.errors.ContainerError):
+        client.images.remove(image, force=True)
+        raise
+    return image
 
 
 def _add_bytes(archive: tarfile.TarFile, name: str, content: bytes) -> None:
@@ -69,13 +127,16 @@ def _add_bytes(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     archive.addfile(entry, io.BytesIO(content))
 
 
-def _base_tag(client: DockerClient) -> str:
+def _scratch_tag() -> str:
+    return f"{BASE_REPOSITORY}:{interpreter_root().name.partition('-')[2]}"
+
+
+def _scratch(client: DockerClient) -> str:
     """The image of the interpreter's root, imported if the engine has it not yet."""
-    root = interpreter_root()
-    key = root.name.partition("-")[2]
-    tag = f"{BASE_REPOSITORY}:{key}"
-    if not _has(client, tag):
-        client.api.import_image_from_stream(_as_tar(root), repository=BASE_REPOSITORY, tag=key)
+    tag = _scratch_tag()
+    if _find(client, tag) is None:
+        repository, _, key = tag.partition(":")
+        client.api.import_image_from_stream(_as_tar(interpreter_root()), repository=repository, tag=key)
     return tag
 
 
@@ -95,11 +156,10 @@ def _owned_by_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     return entry
 
 
-def _has(client: DockerClient, tag: str) -> bool:
+def _find(client: DockerClient, tag: str) -> Any:
     import docker.errors
 
     try:
-        client.images.get(tag)
+        return client.images.get(tag)
     except docker.errors.ImageNotFound:
-        return False
-    return True
+        return None

@@ -1,19 +1,21 @@
-"""Two folders, each kept under the hash of its contents: the interpreter with its wheels, and the guest package.
+"""Two folders, each kept under a key of what it is made from: the interpreter with its wheels, and the guest package.
 
 The first takes seconds and changes with the Python version or a wheel; the second takes milliseconds and changes with
 the guest's sources. Both are written under a temporary name and renamed, so that two processes may make them at once.
+Who uses one holds a shared lock on it as long as it lives, so that `prune` removes only what nobody uses.
 """
 
 from __future__ import annotations
 
 import compileall
+import fcntl
 import hashlib
 import os
 import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -27,13 +29,15 @@ WHEELS = ("numpy", "networkx")
 GUEST_PATH = "/opt/palimpsest"
 PYTHON = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"
 
+_DIGEST = ".sha256"
+
 
 @cache
 def interpreter_root() -> Path:
     """The root folder: Python, its libraries and the wheels, everything that design code can import but our own."""
     parts = [BUILDER_VERSION, sys.version, platform.machine(), sys.platlibdir, os.path.realpath(sys.executable)]
     parts += [f"{name}=={version(name)}" for name in WHEELS]
-    return _made("root", _key(part.encode() for part in parts), _fill_root)
+    return _held("root", _key(part.encode() for part in parts), _fill_root)
 
 
 @cache
@@ -42,14 +46,65 @@ def guest_layer() -> Path:
     sources = sorted(Path(guest.__file__).parent.glob("*.py"))
     parts = [BUILDER_VERSION.encode(), sys.version.encode()]
     parts += [each.name.encode() + b"\0" + each.read_bytes() for each in sources]
-    return _made("guest", _key(parts), lambda folder: _fill_guest(folder, sources))
+    return _held("guest", _key(parts), lambda folder: _fill_guest(folder, sources))
 
 
-def _key(parts: object) -> str:
+@cache
+def layers_digest() -> str:
+    """The digest of both folders' contents: what guests start from where there is no image."""
+    digests = "".join(_digest(folder) for folder in (interpreter_root(), guest_layer()))
+    return f"sha256:{hashlib.sha256(digests.encode()).hexdigest()}"
+
+
+def prune() -> list[Path]:
+    """Remove the folders of ours, drafts too, that this version does not use and no living process holds."""
+    kept = {interpreter_root(), guest_layer()}
+    names = ("root-*", "guest-*", ".root-*", ".guest-*", ".pruned-*")
+    found = [path for name in names for path in sorted(cache_folder().glob(name)) if path.is_dir()]
+    return [path for path in found if path not in kept and _remove(path)]
+
+
+def _key(parts: Iterable[bytes]) -> str:
     digest = hashlib.sha256()
-    for part in parts:  # type: ignore[attr-defined]
+    for part in parts:
         digest.update(hashlib.sha256(part).digest())
     return digest.hexdigest()[:16]
+
+
+def _held(kind: str, key: str, fill: Callable[[Path], None]) -> Path:
+    """The folder of this key, with a shared lock on it for as long as this process lives."""
+    while True:
+        folder = _made(kind, key, fill)
+        held = _lock(folder, fcntl.LOCK_SH)
+        if folder.exists() and os.path.samestat(os.fstat(held), folder.stat()):
+            return folder
+        os.close(held)  # it was pruned between the two
+
+
+def _lock(folder: Path, kind: int) -> int:
+    """A descriptor that holds a lock on a folder until it is closed, or the process ends."""
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, kind)
+    except BlockingIOError:
+        os.close(held)
+        raise
+    return held
+
+
+def _remove(folder: Path) -> bool:
+    """Remove a folder, if nobody holds it; it goes under another name first, so that nobody finds half of it."""
+    try:
+        held = _lock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    try:
+        doomed = folder.rename(folder.with_name(f".pruned-{folder.name}"))
+        shutil.rmtree(doomed)
+        folder.with_suffix(_DIGEST).unlink(missing_ok=True)
+    finally:
+        os.close(held)
+    return True
 
 
 def _made(kind: str, key: str, fill: Callable[[Path], None]) -> Path:
@@ -58,6 +113,7 @@ def _made(kind: str, key: str, fill: Callable[[Path], None]) -> Path:
     if folder.exists():
         return folder
     draft = Path(tempfile.mkdtemp(prefix=f".{kind}-", dir=folder.parent))
+    held = _lock(draft, fcntl.LOCK_SH)
     try:
         fill(draft)
         _open_to_all(draft)
@@ -67,7 +123,28 @@ def _made(kind: str, key: str, fill: Callable[[Path], None]) -> Path:
             raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+        os.close(held)
     return folder
+
+
+def _digest(folder: Path) -> str:
+    """The hash of a folder's files with their names, taken once; compiled files, which hold times, are left out."""
+    noted = folder.with_suffix(_DIGEST)
+    if noted.exists():
+        return noted.read_text("ascii")
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.suffix != ".pyc":
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+            digest.update(f"{path.relative_to(folder)}\0{content}\n".encode())
+    draft = Path(tempfile.mkdtemp(prefix=".digest-", dir=folder.parent))
+    try:
+        (draft / noted.name).write_text(digest.hexdigest(), "ascii")
+        (draft / noted.name).rename(noted)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return digest.hexdigest()
 
 
 def _fill_root(root: Path) -> None:

@@ -241,7 +241,7 @@ def test_looks_at_the_test_tasks_are_counted(shell: Shell) -> None:
 def test_help_names_every_command(shell: Shell) -> None:
     done = shell.evolve("--help")
     assert done.code == 0
-    for name in ("run", "runs", "top", "show", "diff", "eval", "test", "domains", "doctor"):
+    for name in ("run", "runs", "top", "show", "diff", "eval", "check", "test", "domains", "doctor"):
         assert f"\n  {name} " in done.out
     assert shell.evolve().out == done.out
 

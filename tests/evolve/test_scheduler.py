@@ -14,7 +14,7 @@ from evolve.errors import StandstillError
 from evolve.evaluation import Episodes
 from evolve.executor import SerialExecutor
 from evolve.jobs import EpisodeOrder, Job, MachineTrouble, Played, PrepareJob, Result, episode_key
-from evolve.scheduler import CHUNK, TRIES, Activity, Scheduler
+from evolve.scheduler import CHUNK, PATIENCE, TRIES, Activity, Scheduler
 from sandbox.guest import Item
 
 SPECS = registry.load("recall").tasks(Role.DEPLOYMENT)
@@ -28,15 +28,17 @@ def order(number: int, text: str = "call the drum amber") -> EpisodeOrder:
 class Desk:
     """A scheduler with a memory of what it was told to keep, over an executor that fails as often as it is told to."""
 
-    def __init__(self, fail: Callable[[Job], bool] = lambda job: False) -> None:
+    def __init__(self, fail: Callable[[Job], bool] = lambda job: False, absences: Sequence[str | None] = ()) -> None:
         self.kept: dict[bytes, float] = {}
         self.batches: list[int] = []
-        self.troubles: list[str] = []
+        self.said: list[str] = []
+        self.absences = list(absences)
+        """What `absence` answers in turn; while there are any, a failure is that of a sandbox that is away."""
         self.jobs: list[Job] = []
         self._inner = SerialExecutor("recall", "lexical", "process")
         self._fail = fail
         self.slots = self._inner.slots
-        self.scheduler = Scheduler(self, self.known, self.keep, self.troubles.append)
+        self.scheduler = Scheduler(self, self.known, self.keep, self.said.append)
 
     def known(self, keys: Iterable[bytes]) -> Mapping[bytes, float]:
         return {key: self.kept[key] for key in keys if key in self.kept}
@@ -58,8 +60,11 @@ class Desk:
     def collect(self) -> list[tuple[int, Result]]:
         found = self._inner.collect()
         if self._fail(self.jobs[-1]):
-            return [(ticket, MachineTrouble("the engine went away")) for ticket, _ in found]
+            return [(ticket, MachineTrouble("the engine went away", bool(self.absences))) for ticket, _ in found]
         return found
+
+    def absence(self, lane: int) -> str | None:
+        return self.absences.pop(0)
 
     def close(self) -> None:
         self._inner.close()
@@ -129,9 +134,23 @@ def test_trouble_of_the_machine_is_tried_again(monkeypatch: pytest.MonkeyPatch) 
     desk.scheduler.start(prepares(SPECS[0], done))
     drain(desk.scheduler)
     assert (len(answers), done) == (1, [SPECS[0].id])
-    assert desk.troubles == ["the engine went away"] * 2
+    assert desk.said == ["the machine failed, trying again: the engine went away"] * 2
     assert waits == sorted(waits)
     assert desk.scheduler.played == 1
+
+
+def test_a_sandbox_that_is_away_is_waited_for_and_that_is_no_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    away = "the engine does not answer (refused); start it"
+    desk = Desk(lambda job: bool(desk.absences), [*[away] * (TRIES + 3), None, None, away, None])
+    answers = list[Mapping[bytes, float]]()
+    desk.scheduler.start(wants([order(0)], answers))
+    drain(desk.scheduler)
+    gone, back = "the engine does not answer (refused); waiting for it", "it is back after 0 s; the run goes on"
+    assert desk.said == [gone, back, gone, back], "one that is back already is not worth a sentence"
+    assert waits == [PATIENCE] * (TRIES + 2)
+    assert (len(answers), desk.scheduler.played) == (1, 1)
 
 
 def test_a_machine_that_keeps_failing_ends_the_run_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

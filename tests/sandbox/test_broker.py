@@ -7,7 +7,7 @@ from sandbox.embedding import DIMENSION, Embedder
 
 
 def test_embeddings_are_counted_against_the_allowance() -> None:
-    broker = Broker(Embedder(), allowance=3)
+    broker = Broker(Embedder(), embed_allowance=3)
     assert len(broker.answer({"call": "embed", "texts": ["knife", "fridge"]})["result"]) == 2
     assert "allowance of 3" in broker.answer({"call": "embed", "texts": ["a", "b"]})["error"]
     assert "result" in broker.answer({"call": "embed", "texts": ["a"]})

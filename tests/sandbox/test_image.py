@@ -1,20 +1,23 @@
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from sandbox.backend import Backend
 from sandbox.cache import cache_folder
 from sandbox.docker import Docker
-from sandbox.image import GUEST_PATH, PYTHON, guest_layer, interpreter_root
-from sandbox.image.containers import BASE_VARIABLE, image_tag
-from sandbox.image.layers import _made
+from sandbox.image import GUEST_PATH, PYTHON, containers, guest_layer, interpreter_root, layers
+from sandbox.image.layers import _digest, _made
 
 
 def test_the_cache_goes_where_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,22 +95,99 @@ def test_the_interpreter_needs_nothing_outside_its_root() -> None:
     assert (done.stdout, done.stderr) == ("/usr", "")
 
 
-def test_an_image_is_built_on_a_named_base(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not isinstance(backend, Docker):
-        pytest.skip(f"{backend.name} has no images")
-    client = backend._client()
-    usual = image_tag(client)
-    monkeypatch.setenv(BASE_VARIABLE, usual)
-    tag = image_tag(client)
-    try:
-        assert tag != usual
-        output = client.containers.run(
-            tag,
-            [f"python{sys.version_info.major}.{sys.version_info.minor}", "-c", "import numpy, sandbox.guest"],
-            environment={"PYTHONPATH": GUEST_PATH},
-            network_mode="none",
-            remove=True,
-        )
-        assert output == b""
-    finally:
-        client.images.remove(tag)
+def test_the_digest_is_that_of_the_contents_and_is_noted(tmp_path: Path) -> None:
+    folder = tmp_path / "thing-key"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "inner/file").write_text("x")
+    digest = _digest(folder)
+    (folder / "inner/file").write_text("y")
+    assert _digest(folder) == digest, "a layer never changes, so it is read once"
+    shutil.copytree(folder, tmp_path / "other")
+    (tmp_path / "other/compiled.pyc").write_text("holds a time")
+    assert _digest(tmp_path / "other") != digest
+    assert [path.name for path in sorted(tmp_path.iterdir())] == [
+        "other",
+        "other.sha256",
+        "thing-key",
+        "thing-key.sha256",
+    ]
+
+
+def test_only_what_nobody_uses_is_pruned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PALIMPSEST_CACHE", str(tmp_path))
+    for name in ("root-old", "root-used", "guest-old", ".root-draft"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "root-old.sha256").write_text("digest")
+    script = "from sandbox.image.layers import _held; _held('root', 'used', print); print('held', flush=True); input()"
+    holder = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"held\n"
+    assert {path.name for path in layers.prune()} == {"root-old", "guest-old", ".root-draft"}
+    assert [path.name for path in tmp_path.iterdir()] == ["root-used"]
+    holder.communicate(b"\n")
+    assert [path.name for path in layers.prune()] == ["root-used"]
+
+
+@pytest.fixture(scope="module")
+def client() -> Any:
+    docker = Docker()
+    reason = docker.available()
+    if reason is not None:
+        pytest.skip(f"docker: {reason}")
+    return docker.engine.client
+
+
+@pytest.fixture
+def own_tag(client: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A name of this test's own for the image, so that what other guests start from is left alone."""
+    usual, tag = containers.image_id(client), f"{containers.REPOSITORY}:test-{os.getpid()}"
+    client.images.get(usual).tag(containers.BASE_REPOSITORY, f"test-{os.getpid()}")
+    monkeypatch.setattr(containers, "guest_tag", lambda: tag)
+    yield f"{containers.BASE_REPOSITORY}:test-{os.getpid()}"
+    for name in (tag, f"{containers.BASE_REPOSITORY}:test-{os.getpid()}"):
+        if containers._find(client, name) is not None:
+            client.images.remove(name)
+
+
+def test_an_image_is_built_on_a_named_base_and_found_again(
+    client: Any, own_tag: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(containers.BASE_VARIABLE, own_tag)
+    digest = containers.image_id(client)
+    assert digest.startswith("sha256:")
+    assert client.images.get(containers.guest_tag()).labels["palimpsest.base"] == own_tag
+    assert containers.image_id(client) == digest
+    monkeypatch.delenv(containers.BASE_VARIABLE)
+    assert containers.image_id(client) == digest
+
+
+def test_where_the_registry_does_not_answer_a_sentence_says_what_is_built_instead(
+    client: Any, own_tag: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    base = "127.0.0.1:9/nowhere/python:3.11-slim"
+    monkeypatch.setenv(containers.BASE_VARIABLE, base)
+    digest = containers.image_id(client)
+    assert f"{base} cannot be built on" in caplog.text
+    assert "the image holds this machine's own Python instead" in caplog.text
+    caplog.clear()
+    assert containers.image_id(client) == digest
+    assert not caplog.text, "it is not asked for again before the guest's sources change"
+
+
+def test_old_images_are_pruned_and_those_in_use_are_left(client: Any) -> None:
+    names = [f"{containers.REPOSITORY}:test-{use}-{os.getpid()}" for use in ("old", "used")]
+    for name in names:
+        with io.BytesIO() as content:
+            with tarfile.open(fileobj=content, mode="w") as archive:
+                containers._add_bytes(archive, "name", name.encode())
+            repository, _, tag = name.partition(":")
+            client.api.import_image_from_data(content.getvalue(), repository=repository, tag=tag)
+    container = client.containers.create(names[1], "/none")
+
+    def listed(repository: str) -> list[Any]:
+        return [each for each in client.images.list(repository) if {*names} & {*each.tags}]
+
+    only_ours = cast(Any, SimpleNamespace(images=SimpleNamespace(list=listed, remove=client.images.remove)))
+    assert containers.prune(only_ours) == [names[0]]
+    container.remove()
+    assert containers.prune(only_ours) == [names[1]]

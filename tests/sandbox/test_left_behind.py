@@ -13,7 +13,8 @@ from typing import TypeVar
 import pytest
 
 from sandbox.backend import Backend
-from sandbox.docker import LABEL, Docker
+from sandbox.docker import Docker
+from sandbox.engine import LABEL
 from sandbox.owner import Owner, _start_time
 from tests.sandbox.conftest import LIMITS
 
@@ -51,7 +52,7 @@ def guests_with(mark: str) -> int:
 
 
 def containers_of(pid: int) -> int:
-    client = Docker()._client()
+    client = Docker().engine.client
     return len(client.api.containers(all=True, filters={"label": f"{LABEL}.pid={pid}"}))
 
 

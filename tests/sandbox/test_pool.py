@@ -129,7 +129,7 @@ def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_engine_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
-    assert "no Docker engine answers" in (make("docker").available() or "")
+    assert "the Docker engine does not answer" in (make("docker").available() or "")
     with pytest.raises(MachineFault, match="cannot build the guest's image"):
         make("docker").start(LIMITS)
 

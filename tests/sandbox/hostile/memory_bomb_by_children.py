@@ -11,7 +11,7 @@ class Hostile(MemoryDesign):
         for _ in range(8):
             child = os.fork()
             if child == 0:
-                taken = [bytearray(b"x") * (1 << 20) for _ in range(200)]
+                taken = [bytearray(b"x") * (1 << 20) for _ in range(30)]
                 os._exit(len(taken) % 2)
             children.append(child)
         if any(os.waitpid(child, 0)[1] for child in children):
