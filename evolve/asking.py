@@ -12,6 +12,7 @@ import numpy as np
 from archive.tables import Request, State
 from domains.base import Role
 from evolve.errors import InputError
+from evolve.judging import Trial
 from evolve.population import Population
 from evolve.proposers.base import Brief, Proposer
 from evolve.scheduler import Activity
@@ -44,7 +45,7 @@ class Conversation:
         self.config = search.config
         self.strategy = strategy
         self.proposer = proposer
-        self.specs = specs
+        self.trial = Trial(Role.DEPLOYMENT, specs, search.config.repeats)
         self.population = Population(baseline=estimate(list(search.baselines["no_memory"].values())).mean)
         self._committed = {request.number: request for request in search.archive.requests(search.run_id)}
         self._endings = self._known_endings()
@@ -127,7 +128,7 @@ class Conversation:
 
     def _finish(self, request: Request, design_id: str) -> Activity:
         """Evaluate a candidate for selection."""
-        verdict = yield from self.search.judge.judge(design_id, Role.DEPLOYMENT, self.specs, self.config.repeats)
+        verdict = yield from self.search.judge.judge(design_id, self.trial)
         score = None
         if verdict is not None:
             scores = verdict.by_task()

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from evolve.jobs import Effort, Recipe
+from evolve.play import cut
 from sandbox.backend import DesignFault
 from sandbox.guest import Trajectory
 
 if TYPE_CHECKING:
     from domains.base import TaskSpec
     from sandbox.pool import Pool
+    from sandbox.purity import Asked
     from sandbox.session import DesignSession, Loaded
 
 T = TypeVar("T")
@@ -26,24 +31,27 @@ class Attempt(Generic[T]):
 
     result: T | None
     failure: str
-    calls: int
-    seconds: float
+    effort: Effort
 
 
 def attempt(pool: Pool, work: Callable[[DesignSession], T]) -> Attempt[T]:
-    """Have a design work in a fresh guest; a first overrun of wall time may be the machine's, so it is tried again."""
-    tried, overran = _try(pool, work)
-    return _try(pool, work)[0] if overran else tried
+    """Have a design work in a fresh guest, and once more where it may not be to blame.
+
+    That is a first overrun of wall time, which may be the machine's, and a memory that another design left.
+    """
+    tried, again = _try(pool, work)
+    return _try(pool, work)[0] if again else tried
 
 
 def _try(pool: Pool, work: Callable[[DesignSession], T]) -> tuple[Attempt[T], bool]:
     with pool.lease() as session:
         try:
-            result = work(session)
+            result, failure, again = work(session), "", False
         except DesignFault as fault:
-            failed: Attempt[T] = Attempt(None, explain(fault, session.log), session.toolkit_calls, session.seconds)
-            return failed, fault.kind == "Timeout"
-        return Attempt(result, "", session.toolkit_calls, session.seconds), False
+            result, failure = None, explain(fault, session.log)
+            again = fault.kind == "Timeout" or fault.at == "restore"
+        effort = Effort(session.toolkit_calls, session.seconds, session.tokens_llm, session.asked_llm)
+        return Attempt(result, failure, effort), again
 
 
 def patiently(session: DesignSession, ask: Callable[[], T]) -> T:
@@ -64,11 +72,48 @@ def load(session: DesignSession, source: str, seed: int) -> Loaded:
     return loaded
 
 
-def fill(session: DesignSession, collection: Sequence[Trajectory]) -> None:
-    """Give a loaded design the collected episodes, then let it consolidate."""
-    for trajectory in collection:
-        session.update(trajectory)
-    session.manage()
+def fill(session: DesignSession, recipe: Recipe, collection: Sequence[Trajectory], memories: Memories) -> None:
+    """Give a loaded design its episodes and let it consolidate, or restore what that came to before."""
+    state = memories.take(recipe)
+    if state is not None:
+        session.restore(state)
+    else:
+        for trajectory in collection:
+            if recipe.collected is None or trajectory.task.id in recipe.collected:
+                session.update(trajectory)
+        session.manage()
+        state = session.dump() if recipe.building_hash else None
+    if state is not None:
+        memories.put(recipe, state)
+
+
+def check_purity(pool: Pool, session: DesignSession, recipe: Recipe, asked: Sequence[Asked]) -> None:
+    """Ask the memory of a session again, rebuilt elsewhere and in another order; raises `DesignFault` if it differs."""
+    from sandbox.purity import check
+
+    check(pool.lease, recipe.source, session.journal, asked, lambda items, budget: cut(items, budget)[0])
+
+
+class Memories:
+    """Built memories of this worker, the last ones used, by all that shaped them."""
+
+    def __init__(self, most: int = 32) -> None:
+        self._most = most
+        self._states: dict[tuple[str, int, frozenset[str] | None], bytes] = {}
+
+    def take(self, recipe: Recipe) -> Any:
+        """Take out the state that a recipe leads to; none where it is not here."""
+        state = self._states.pop(self._key(recipe), None)
+        return json.loads(zlib.decompress(state)) if state is not None else None
+
+    def put(self, recipe: Recipe, state: Any) -> None:
+        """Keep a state, in the place of the one not used for longest."""
+        self._states[self._key(recipe)] = zlib.compress(json.dumps(state).encode(), 1)
+        if len(self._states) > self._most:
+            del self._states[next(iter(self._states))]
+
+    def _key(self, recipe: Recipe) -> tuple[str, int, frozenset[str] | None]:
+        return recipe.building_hash, recipe.seed, recipe.collected
 
 
 @dataclass(slots=True)

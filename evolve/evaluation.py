@@ -8,7 +8,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from evolve.jobs import BuildJob, Built, EpisodeOrder, Lived, LiveJob, PlayJob, PrepareJob
+from evolve.jobs import BuildJob, Built, Effort, EpisodeOrder, Lived, LiveJob, PlayJob, PrepareJob
 from sandbox.guest import Item, Retrieved
 
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ class Verdict:
     """Retrieved tokens an episode, on average."""
     cut: int
     """Tasks in which something was cut at the budget."""
-    calls: int
-    seconds: float
+    effort: Effort
 
     def by_task(self) -> dict[str, float]:
         """Score of each task, its repeats averaged.
@@ -64,6 +63,15 @@ class Verdict:
         score varies with the task at its place in this order, not how it would vary with the order or the pass.
         """
         return by_task([(episode.task_id, episode.score) for episode in self.episodes])
+
+
+def merged(verdicts: Sequence[Verdict]) -> Verdict:
+    """One verdict of several on different tasks."""
+    episodes = [episode for verdict in verdicts for episode in verdict.episodes]
+    told = {key: items for verdict in verdicts for key, items in verdict.told.items()}
+    tokens = sum(verdict.tokens * len(verdict.episodes) for verdict in verdicts) / len(episodes)
+    effort = sum((verdict.effort for verdict in verdicts), Effort())
+    return Verdict(episodes, told, tokens, sum(verdict.cut for verdict in verdicts), effort)
 
 
 def by_task(scores: Sequence[tuple[str, float]]) -> dict[str, float]:
@@ -77,7 +85,7 @@ def by_task(scores: Sequence[tuple[str, float]]) -> dict[str, float]:
 def examine(job: LiveJob) -> Generator[BuildJob | LiveJob, Any, Built | Lived]:
     """Build a design and ask it for each task; live where it has to be: in dynamic mode, or for the step phase."""
     if not job.dynamic:
-        built: Built = yield BuildJob(job.source, job.seed, job.specs, job.smoke, job.budget)
+        built: Built = yield BuildJob(job.recipe, job.specs, job.smoke, job.budget, job.check_purity)
         if not built.needs_live:
             return built
     lived: Lived = yield job
@@ -110,7 +118,7 @@ def _score_built(built: Built, plan: Plan, job: LiveJob) -> Generator[Need, Any,
             episodes.append(Scored(delivery.task_id, repeat, score, episode, key, delivery.tokens))
     tokens = sum(delivery.tokens for delivery in built.deliveries) / len(built.deliveries)
     cut = sum(delivery.was_cut for delivery in built.deliveries)
-    return Verdict(episodes, told, tokens, cut, built.calls, built.seconds)
+    return Verdict(episodes, told, tokens, cut, built.effort)
 
 
 def _score_live(lived: Lived) -> Verdict:
@@ -122,7 +130,7 @@ def _score_live(lived: Lived) -> Verdict:
         episodes.append(Scored(each.task_id, each.repeat, score, episode, key, each.tokens))
     tokens = sum(each.tokens for each in lived.episodes) / len(lived.episodes)
     cut = len({each.task_id for each in lived.episodes if each.was_cut})
-    return Verdict(episodes, told, tokens, cut, lived.calls, lived.seconds)
+    return Verdict(episodes, told, tokens, cut, lived.effort)
 
 
 def began_with(items: Sequence[Item]) -> tuple[Retrieved, ...]:

@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from evolve.agents import registry as agents
-from evolve.building import Faults, attempt, fill, load, patiently
+from evolve.building import Faults, Memories, attempt, check_purity, fill, load, patiently
 from evolve.jobs import (
     BuildJob,
     Built,
@@ -24,9 +24,10 @@ from evolve.jobs import (
 from evolve.live import LivePlay
 from evolve.play import cut, introduce, play
 from sandbox.backend import DesignFault, MachineFault
-from sandbox.guest import Query, Task, Trajectory
+from sandbox.guest import Query, Trajectory
 
 if TYPE_CHECKING:
+    from domains.base import TaskSpec
     from sandbox.pool import Pool
     from sandbox.session import DesignSession
 
@@ -42,6 +43,7 @@ class Evaluator:
         self.agent = agents.load(agent)
         self.backend = make(backend, run=run, runtime=runtime)
         self._pool: Pool | None = None
+        self._memories = Memories()
         self._introduce = lru_cache(maxsize=None)(lambda spec: introduce(self.domain, spec))
 
     def run(self, job: Job, collection: Sequence[Trajectory]) -> Result:
@@ -56,7 +58,7 @@ class Evaluator:
                 case BuildJob():
                     return self._build(job, collection)
                 case LiveJob():
-                    return LivePlay(self.domain, self.agent, self._guests(), job, collection).run()
+                    return LivePlay(self.domain, self.agent, self._guests(), job, collection, self._memories).run()
         except (MachineFault, OSError) as fault:
             return MachineTrouble(str(fault), away=self.absence() is not None)
 
@@ -93,30 +95,42 @@ class Evaluator:
     def _build(self, job: BuildJob, collection: Sequence[Trajectory]) -> Built:
         done = attempt(self._guests(), lambda session: self._answers(session, job, collection))
         if done.result is None:
-            return Built(calls=done.calls, seconds=done.seconds, failure=done.failure)
-        return replace(done.result, calls=done.calls, seconds=done.seconds)
+            return Built(effort=done.effort, failure=done.failure)
+        return replace(done.result, effort=done.effort)
 
     def _answers(self, session: DesignSession, job: BuildJob, collection: Sequence[Trajectory]) -> Built:
-        loaded = load(session, job.source, job.seed)
+        loaded = load(session, job.recipe.source, job.recipe.seed)
         if "step" in loaded.phases:
             return Built(loaded.instructions, needs_live=True)
-        fill(session, collection)
-        return Built(loaded.instructions, tuple(self._ask(session, job)))
+        fill(session, job.recipe, collection, self._memories)
+        deliveries = tuple(self._ask(session, job))
+        if job.check_purity:
+            asked = [
+                (self._query(spec, job.budget), delivery.items)
+                for spec, delivery in zip(job.specs, deliveries, strict=True)
+                if not delivery.fault
+            ]
+            check_purity(self._guests(), session, job.recipe, asked)
+        return Built(loaded.instructions, deliveries)
 
     def _ask(self, session: DesignSession, job: BuildJob) -> Iterator[Delivery]:
         faults = Faults.of(job.specs, job.smoke)
         for spec in job.specs:
-            ask = partial(self._deliver, session, self._introduce(spec), job.budget)
+            ask = partial(self._deliver, session, self._query(spec, job.budget))
             try:
                 yield patiently(session, ask)
             except DesignFault as fault:
                 yield Delivery(spec.id, fault=faults.forgive(fault, spec.id, session))
 
-    def _deliver(self, session: DesignSession, task: Task, budget: int) -> Delivery:
+    def _query(self, spec: TaskSpec, budget: int) -> Query:
+        task = self._introduce(spec)
+        return Query(task, task.observation, budget=budget)
+
+    def _deliver(self, session: DesignSession, query: Query) -> Delivery:
         with session.episode() as episode:
-            memory = episode.retrieve(Query(task, task.observation, budget=budget))
-        items, tokens, was_cut = cut(memory, budget)
-        return Delivery(task.id, items, tokens, was_cut)
+            memory = episode.retrieve(query)
+        items, tokens, was_cut = cut(memory, query.budget)
+        return Delivery(query.task.id, items, tokens, was_cut)
 
     def _guests(self) -> Pool:
         if self._pool is None:

@@ -41,15 +41,28 @@ class PlayJob:
 
 
 @dataclass(frozen=True, slots=True)
-class BuildJob:
-    """Build a design from the collected trajectories, ask it about each task; the first `smoke` are its smoke test."""
+class Recipe:
+    """How a built memory comes about: a design, the seed of its toolkit, and the episodes that it takes in."""
 
     source: str
     seed: int
+    building_hash: str = ""
+    """Names all code that shapes the memory, where one that another design built with it may stand in; else empty."""
+    collected: frozenset[str] | None = None
+    """Tasks whose episodes it takes in; none for all that were collected."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildJob:
+    """Build a design and ask it about each task; the first `smoke` are its smoke test."""
+
+    recipe: Recipe
     specs: tuple[TaskSpec, ...]
     smoke: int
     budget: int
     """Tokens of retrieved memory an episode."""
+    check_purity: bool = False
+    """Whether to ask again in another order, in a fresh guest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +74,7 @@ class LiveJob:
     the design takes in every episode before the next.
     """
 
-    source: str
-    seed: int
-    """Of the design's toolkit."""
+    recipe: Recipe
     specs: tuple[TaskSpec, ...]
     repeats: int
     first_seed: int
@@ -72,6 +83,8 @@ class LiveJob:
     budget: int
     """Tokens of memory that one retrieval may deliver."""
     dynamic: bool
+    check_purity: bool = False
+    """Whether to ask again in another order, in a fresh guest; a dynamic memory changes meanwhile and is not asked."""
 
 
 Job = PrepareJob | PlayJob | BuildJob | LiveJob
@@ -102,6 +115,26 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Effort:
+    """What a design's own work took, in all of its guests."""
+
+    calls: int = 0
+    """Of the toolkit's `llm` and `embed`."""
+    seconds: float = 0.0
+    llm_tokens: int = 0
+    asked_llm: bool = False
+    """Whether it looked for a language model."""
+
+    def __add__(self, other: Effort) -> Effort:
+        return Effort(
+            self.calls + other.calls,
+            self.seconds + other.seconds,
+            self.llm_tokens + other.llm_tokens,
+            self.asked_llm or other.asked_llm,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Built:
     """A built design's deliveries in the order of the tasks, or the `failure` that ended it.
 
@@ -111,8 +144,7 @@ class Built:
     instructions: str = ""
     deliveries: tuple[Delivery, ...] = ()
     needs_live: bool = False
-    calls: int = 0
-    seconds: float = 0.0
+    effort: Effort = Effort()
     failure: str = ""
 
 
@@ -135,9 +167,8 @@ class Lived:
     """A design's live episodes in the order in which they were played, or the `failure` that ended it."""
 
     episodes: tuple[LivedEpisode, ...] = ()
-    calls: int = 0
-    seconds: float = 0.0
-    """In the design's guests, all passes together; the episodes' own time is not counted."""
+    effort: Effort = Effort()
+    """Of all passes together; the episodes' own time is not counted."""
     failure: str = ""
 
 

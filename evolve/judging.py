@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from archive.store import Archive, event_row, pack
 from archive.tables import Design, Evaluation, Member, Outcome, Request, State
 from domains.base import Role
 from evolve.errors import InputError
-from evolve.evaluation import Need, Verdict, by_task, examine, score
-from evolve.jobs import LiveJob
+from evolve.evaluation import Need, Verdict, by_task, examine, merged, score
+from evolve.jobs import LiveJob, Recipe
 from evolve.statistics import estimate
 
 if TYPE_CHECKING:
@@ -24,6 +25,30 @@ if TYPE_CHECKING:
 
 DESIGN_SEED = 0
 """Seed of every design's toolkit, so that a rebuilt design is the same."""
+
+NO_LLM = "no-llm variant"
+"""What a design is that would ask a language model, in a run that has none."""
+SAMPLED = 10
+"""One design in so many is checked for purity during the search; finalists all are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What an evaluation is to play. A control says what fills the memory in place of the collected episodes.
+
+    `blank`: nothing, so that what is told was written into the code. `shuffled`: another family's episodes, so that
+    what is told was learned, but not from tasks like these.
+    """
+
+    role: Role
+    specs: tuple[TaskSpec, ...]
+    repeats: int
+    control: Literal["", "blank", "shuffled"] = ""
+
+    @property
+    def name(self) -> str:
+        """The role of its row in the archive."""
+        return f"{self.role}:{self.control}" if self.control else str(self.role)
 
 
 class Judge:
@@ -50,6 +75,7 @@ class Judge:
         self.failures: dict[str, str] = {}
         """Why designs failed in this sitting, by id."""
         self._note = note
+        self._building: dict[str, str] = {}
 
     def enter(
         self, proposal: Proposal, number: int, parents: Sequence[str], request: Request | None = None
@@ -69,6 +95,7 @@ class Judge:
         member = Member(run_id=self.run_id, design_id=checked.hash, number=number, role=role, change=proposal.change)
         if request is not None:
             request.result = json.dumps({"design": checked.hash})
+        self._building[checked.hash] = checked.build_hash
         is_new = self.archive.add_design(design, member, parents, request)
         return checked.hash if is_new or not number else None
 
@@ -80,68 +107,98 @@ class Judge:
                 " or bubblewrap (`evolve doctor` says how), or give --allow-unsafe if you trust it"
             )
 
-    def scores(self, design_id: str, role: Role) -> Mapping[str, float]:
+    def scores(self, design_id: str, role: str) -> Mapping[str, float]:
         """A design's score by task from its latest evaluation; empty where it has none."""
         return by_task([(outcome.task_id, outcome.score) for outcome in self._outcomes(design_id, role)])
 
-    def is_evaluated(self, design_id: str, role: Role, specs: Sequence[TaskSpec], repeats: int) -> bool:
+    def is_evaluated(self, design_id: str, trial: Trial) -> bool:
         """Whether the latest evaluation of a design is one of just these episodes."""
-        wanted = {(spec.id, repeat) for spec in specs for repeat in range(repeats)}
-        return {(outcome.task_id, outcome.repeat) for outcome in self._outcomes(design_id, role)} == wanted
+        wanted = {(spec.id, repeat) for spec in trial.specs for repeat in range(trial.repeats)}
+        return {(outcome.task_id, outcome.repeat) for outcome in self._outcomes(design_id, trial.name)} == wanted
 
-    def _outcomes(self, design_id: str, role: Role) -> Sequence[Outcome]:
+    def _outcomes(self, design_id: str, role: str) -> Sequence[Outcome]:
         row = self.archive.evaluation(self.run_id, design_id, role)
         return self.archive.outcomes(row.id) if row is not None and row.id is not None else ()
 
-    def judge(
-        self, design_id: str, role: Role, specs: tuple[TaskSpec, ...], repeats: int
-    ) -> Generator[Need, Any, Verdict | None]:
+    def judge(self, design_id: str, trial: Trial) -> Generator[Need, Any, Verdict | None]:
         """Evaluate a design and commit what comes of it; only evaluations for selection are arrows in its life."""
-        selects = role is Role.DEPLOYMENT
+        selects = trial.name == Role.DEPLOYMENT
         if selects:
             self.archive.add_event(self.run_id, design_id, State.SMOKE)
-        job = self._job(design_id, specs, repeats)
-        answers = yield from examine(job)
-        if answers.failure:
-            self.failures[design_id] = answers.failure
+        verdicts = []
+        for job in self._jobs(design_id, trial):
+            answers = yield from examine(job)
+            if answers.failure:
+                self._fail(design_id, trial, answers.failure)
+                return None
             if selects:
-                self.archive.add_event(self.run_id, design_id, State.FAILED, answers.failure)
-            self._note(f"design {short(design_id)} failed: {answers.failure.splitlines()[0]}")
-            return None
-        if selects:
-            self.archive.add_event(self.run_id, design_id, State.FULL)
-        verdict = yield from score(answers, self.plan, job)
-        self._commit(design_id, role, verdict)
+                self.archive.add_event(self.run_id, design_id, State.FULL)
+            verdicts.append((yield from score(answers, self.plan, job)))
+        verdict = verdicts[0] if len(verdicts) == 1 else merged(verdicts)
+        self._commit(design_id, trial, verdict)
         self.failures.pop(design_id, None)
         return verdict
 
-    def _job(self, design_id: str, specs: tuple[TaskSpec, ...], repeats: int) -> LiveJob:
-        """All that an evaluation asks of a design."""
-        return LiveJob(
-            self.archive.exactly(design_id).source,
-            DESIGN_SEED,
-            specs,
-            repeats,
-            self.plan.first_seed,
-            min(self.config.smoke, len(specs)),
-            self.config.memory_budget,
-            self.config.mode == "dynamic",
-        )
+    def _fail(self, design_id: str, trial: Trial, failure: str) -> None:
+        self.failures[design_id] = failure
+        if trial.role is not Role.TEST:  # a look at the test tasks changes nothing in a run
+            self.archive.add_event(self.run_id, design_id, State.FAILED, failure)
+        self._note(f"design {short(design_id)} failed: {failure.splitlines()[0]}")
 
-    def _commit(self, design_id: str, role: Role, verdict: Verdict) -> None:
+    def _jobs(self, design_id: str, trial: Trial) -> Iterator[LiveJob]:
+        """All that an evaluation asks of a design."""
+        design = self.archive.exactly(design_id)
+        building_hash = self._building_hash(design) if design.origin == "composed" else ""
+        checked = trial.role is not Role.DEPLOYMENT or is_sampled(design_id)
+        for specs, collected in self._parts(trial):
+            yield LiveJob(
+                Recipe(design.source, DESIGN_SEED, building_hash, collected),
+                specs,
+                trial.repeats,
+                self.plan.first_seed,
+                min(self.config.smoke, len(specs)),
+                self.config.memory_budget,
+                self.config.mode == "dynamic",
+                checked,
+            )
+
+    def _parts(self, trial: Trial) -> Sequence[tuple[tuple[TaskSpec, ...], frozenset[str] | None]]:
+        """The tasks of a trial with those whose episodes fill the memory that is asked about them."""
+        if trial.control == "blank":
+            return [(trial.specs, frozenset())]
+        if trial.control == "shuffled":
+            families = list(dict.fromkeys(spec.family for spec in self.plan.collection))
+            others = dict(zip(families, families[1:] + families[:1], strict=True))
+            return [
+                (
+                    tuple(spec for spec in trial.specs if spec.family == family),
+                    frozenset(spec.id for spec in self.plan.collection if spec.family == others[family]),
+                )
+                for family in dict.fromkeys(spec.family for spec in trial.specs)
+            ]
+        return [(trial.specs, None)]
+
+    def _building_hash(self, design: Design) -> str:
+        if design.id not in self._building:
+            self._building[design.id] = self.checker.check(design.source).build_hash
+        return self._building[design.id]
+
+    def _commit(self, design_id: str, trial: Trial, verdict: Verdict) -> None:
         total = estimate(list(verdict.by_task().values()))
         evaluation = Evaluation(
             run_id=self.run_id,
             design_id=design_id,
-            role=role.value,
+            role=trial.name,
             score=total.mean,
             low=total.low,
             high=total.high,
             n=total.n,
             tokens=verdict.tokens,
             cut=verdict.cut,
-            calls=verdict.calls,
-            seconds=verdict.seconds,
+            calls=verdict.effort.calls,
+            seconds=verdict.effort.seconds,
+            llm_tokens=verdict.effort.llm_tokens,
+            variant=NO_LLM if verdict.effort.asked_llm else "",
             created=time.time(),
         )
         outcomes = [
@@ -156,9 +213,15 @@ class Judge:
             for episode in verdict.episodes
         ]
         told = {key: pack(items) for key, items in verdict.told.items()}
-        reason = f"{total.mean:.3f} on {total.n} tasks"
-        event = event_row(self.run_id, design_id, State.EVALUATED, reason) if role is Role.DEPLOYMENT else None
+        selects = trial.name == Role.DEPLOYMENT
+        reason = f"{total.mean:.3f} on {total.n} tasks" + (f" ({evaluation.variant})" if evaluation.variant else "")
+        event = event_row(self.run_id, design_id, State.EVALUATED, reason) if selects else None
         self.archive.add_evaluation(evaluation, outcomes, told, event)
+
+
+def is_sampled(design_id: str) -> bool:
+    """Whether a design is among those that are checked for purity during the search."""
+    return int(design_id[-8:], 16) % SAMPLED == 0
 
 
 def short(design_id: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from evolve.building import Faults, attempt, fill, load, patiently
+from evolve.building import Faults, Memories, attempt, check_purity, fill, load, patiently
 from evolve.jobs import Lived, LivedEpisode, LiveJob, Played, episode_key
 from evolve.plan import facts_of
 from evolve.play import cut, play
@@ -31,6 +31,8 @@ class Asked:
         self._items: tuple[Item, ...] = ()
         self._task: Task | None = None
         self.retrieved: list[Retrieved] = []
+        self.answered: list[tuple[Query, Sequence[Item]]] = []
+        """Every query with what was delivered for it."""
         self.tokens = 0
         self.was_cut = False
 
@@ -49,6 +51,7 @@ class Asked:
     def _retrieve(self, query: Query) -> Sequence[Item]:
         items, tokens, was_cut = cut(self._episode.retrieve(query), self._budget)
         self.was_cut |= was_cut
+        self.answered.append((query, items))
         if items != self._items:
             self._items = items
             self.tokens += tokens
@@ -60,14 +63,23 @@ class LivePlay:
     """Plays the episodes of one `LiveJob`. Each is served by a fork of the memory, so only `update` can change it."""
 
     def __init__(
-        self, domain: Domain, agent: Agent, pool: Pool, job: LiveJob, collection: Sequence[Trajectory]
+        self,
+        domain: Domain,
+        agent: Agent,
+        pool: Pool,
+        job: LiveJob,
+        collection: Sequence[Trajectory],
+        memories: Memories,
     ) -> None:
         self._domain = domain
         self._agent = agent
         self._pool = pool
         self._job = job
         self._collection = collection
+        self._memories = memories
         self._faults = Faults.of(job.specs, job.smoke)
+        self._queries: list[tuple[Query, Sequence[Item]]] = []
+        """What the present guest was asked, and what was delivered."""
 
     def run(self) -> Lived:
         """All episodes: in dynamic mode a guest for each pass, else one for all."""
@@ -75,16 +87,18 @@ class LivePlay:
         lived = Lived()
         for repeats in [(repeat,) for repeat in everyone] if self._job.dynamic else [everyone]:
             done = attempt(self._pool, partial(self._sit, repeats))
-            calls, seconds = lived.calls + done.calls, lived.seconds + done.seconds
+            effort = lived.effort + done.effort
             if done.result is None:
-                return Lived(calls=calls, seconds=seconds, failure=done.failure)
-            lived = Lived((*lived.episodes, *done.result), calls, seconds)
+                return Lived(effort=effort, failure=done.failure)
+            lived = Lived((*lived.episodes, *done.result), effort)
         return lived
 
     def _sit(self, repeats: Sequence[int], session: DesignSession) -> list[LivedEpisode]:
         """Build the design and play."""
-        loaded = load(session, self._job.source, self._job.seed)
-        fill(session, self._collection)
+        recipe = self._job.recipe
+        loaded = load(session, recipe.source, recipe.seed)
+        fill(session, recipe, self._collection, self._memories)
+        self._queries = []
         episodes = []
         for repeat in repeats:
             for spec in self._job.specs:
@@ -93,6 +107,8 @@ class LivePlay:
                 if self._job.dynamic and trajectory is not None:
                     session.update(trajectory)
                     session.manage()
+        if self._job.check_purity and not self._job.dynamic:
+            check_purity(self._pool, session, recipe, self._queries)
         return episodes
 
     def _episode(
@@ -107,7 +123,9 @@ class LivePlay:
             with session.episode() as episode:
                 asked = Asked(episode, self._job.budget, each_step="step" in loaded.phases)
                 try:
-                    return play(self._domain, spec, self._agent, seed, asked, loaded.instructions)
+                    trajectory = play(self._domain, spec, self._agent, seed, asked, loaded.instructions)
+                    self._queries += asked.answered
+                    return trajectory
                 finally:
                     lived = replace(lived, told=tuple(asked.retrieved), tokens=asked.tokens, was_cut=asked.was_cut)
 

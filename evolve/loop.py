@@ -14,7 +14,7 @@ from evolve.errors import StandstillError
 from evolve.evaluation import Need
 from evolve.executor import Executor
 from evolve.jobs import Played, PlayJob, PrepareJob
-from evolve.judging import Judge
+from evolve.judging import Judge, Trial
 from evolve.plan import draw, make_plan
 from evolve.progress import Progress, Watch
 from evolve.proposers.base import Proposal
@@ -95,10 +95,11 @@ class Search:
     def evaluate_baselines(self, role: Role, specs: tuple[TaskSpec, ...], repeats: int) -> None:
         """Evaluate what every result is compared with, where that is not done."""
         self.phase("evaluating baselines")
+        trial = Trial(role, specs, repeats)
         entered = {member.change: member.design_id for member in self.archive.members(self.run_id) if not member.number}
         for name in BASELINES:
             design_id = entered.get(name) or self._enter_baseline(name)
-            if not (scores := self.evaluated(design_id, role, specs, repeats)):
+            if not (scores := self.evaluated(design_id, trial)):
                 raise StandstillError(f"the baseline {name} failed here: {self.judge.failures[design_id]}")
             self.baselines[name] = scores
         self.progress.no_memory = estimate(list(self.baselines["no_memory"].values()))
@@ -122,13 +123,15 @@ class Search:
         self.drain([finding()])
         return found
 
-    def evaluated(self, design_id: str, role: Role, specs: tuple[TaskSpec, ...], repeats: int) -> Mapping[str, float]:
+    def evaluated(self, design_id: str, trial: Trial) -> Mapping[str, float]:
         """A design's score by task, from the archive or from an evaluation now; empty where it failed."""
-        if not self.judge.is_evaluated(design_id, role, specs, repeats):
-            self.drain([_only(self.judge.judge(design_id, role, specs, repeats))])
-            if design_id in self.judge.failures:
-                return {}
-        return self.judge.scores(design_id, role)
+        self.evaluate_all([design_id], trial)
+        return self.judge.scores(design_id, trial.name) if design_id not in self.judge.failures else {}
+
+    def evaluate_all(self, designs: Sequence[str], trial: Trial) -> None:
+        """Evaluate those of the designs that are not, all at once."""
+        missing = [design for design in designs if not self.judge.is_evaluated(design, trial)]
+        self.drain([_only(self.judge.judge(design, trial)) for design in missing])
 
     def drain(self, activities: Sequence[Activity]) -> None:
         """Run activities to their end, and show how far they are."""

@@ -20,6 +20,7 @@ from domains.base import Role
 from evolve.asking import Conversation
 from evolve.commands.tables import candidates
 from evolve.config import RunConfig
+from evolve.judging import Trial
 from evolve.loop import BASELINES, Search
 from evolve.plan import draw
 from evolve.proposers.registry import make as make_proposer
@@ -45,7 +46,7 @@ def second_look(search: Search, finalists: int) -> tuple[str, float]:
         search.domain.prepare(specs)
     total: dict[str, float] = {}
     for row in rows:
-        confirmed = search.evaluated(row.design_id, Role.CONFIRMATION, specs, 1) if finalists > 1 else {}
+        confirmed = search.evaluated(row.design_id, Trial(Role.CONFIRMATION, specs, 1)) if finalists > 1 else {}
         total[row.design_id] = (row.score * row.n + sum(confirmed.values())) / (row.n + len(confirmed))
     best = max(total, key=lambda design: total[design])
     return best, next(row.score for row in rows if row.design_id == best) - fmean(
@@ -63,7 +64,7 @@ def learn(config: RunConfig, archive: Path, tasks: int, repeats: int, finalists:
         best, found = second_look(search, finalists)
         test = draw(search.domain, Role.TEST, tasks, 0)
         search.evaluate_baselines(Role.TEST, test, repeats)
-        tested = search.evaluated(best, Role.TEST, test, repeats)
+        tested = search.evaluated(best, Trial(Role.TEST, test, repeats))
         scores = {**search.baselines, "best": tested or {spec.id: 0.0 for spec in test}}
         row = Look(run_id=search.run_id, design_id=best, result=json.dumps(scores), created=time.time())
         sitting.archive.save(row)

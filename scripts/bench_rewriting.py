@@ -19,8 +19,9 @@ from random import Random
 from domains.base import Role, TaskSpec
 from domains.rewriting import FAMILIES, Rewriting
 from evolve.agents.lexical import LexicalAgent
+from evolve.building import Memories
 from evolve.evaluation import by_task
-from evolve.jobs import LiveJob
+from evolve.jobs import LiveJob, Recipe
 from evolve.live import LivePlay
 from evolve.play import play
 from evolve.statistics import Estimate, estimate, paired
@@ -82,8 +83,8 @@ def chance(domain: Rewriting, spec: TaskSpec, seed: int) -> float:
 def designed(domain: Rewriting, specs: Sequence[TaskSpec], repeats: int, pool: Pool, design: str) -> Scores:
     """Scores of a starter design that sees nothing but the running episode; it is asked at every step."""
     source = files("archive.seeds").joinpath(f"{design}.py").read_text(encoding="utf-8")
-    job = LiveJob(source, 0, tuple(specs), repeats, first_seed=0, smoke=0, budget=BUDGET, dynamic=False)
-    lived = LivePlay(domain, LexicalAgent(), pool, job, ()).run()
+    job = LiveJob(Recipe(source, 0), tuple(specs), repeats, first_seed=0, smoke=0, budget=BUDGET, dynamic=False)
+    lived = LivePlay(domain, LexicalAgent(), pool, job, (), Memories()).run()
     faults = [lived.failure, *(episode.fault for episode in lived.episodes)]
     if any(faults):
         raise SystemExit(f"{design} failed on {domain.name}: {next(filter(None, faults))}")

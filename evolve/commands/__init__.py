@@ -5,8 +5,8 @@ standard error. An *estimate* is `{"mean", "interval": [low, high], "n"}`: a mea
 it is null where there is none. A *design* is named by its whole id. Times are ISO 8601 in UTC, durations in seconds.
 
 run, top    `run`, `status`, `domain`, `strategy`, `designs` (asked for), `evaluated`, `failed`, `no_memory`,
-            `nearest_trajectory` and `constant` (estimates), `archive`, `top`: a list of `rank`, `design`, `number`, `score`,
-            `interval`, `n`, `gain` (estimate, paired by task, over no memory), `gain_over_nearest`, `tokens`,
+            `nearest_trajectory` and `constant` (estimates), `archive`, `top`: a list of `rank`, `design`, `number`,
+            `score`, `interval`, `n`, `gain` (estimate, paired by task, over no memory), `gain_over_nearest`, `tokens`,
             `summary`, `change`; `run` also has `played` and `reused`, the episodes of this sitting
 runs        a list of `run`, `status` (running, interrupted, done), `domain`, `agent`, `strategy`, `proposer`, `seed`,
             `designs`, `evaluated`, `failed`, `best` (`design`, `score`, `interval`, `n`; or null), `looks`,

@@ -159,8 +159,10 @@ def _enter(sitting: Sitting, source: str, name: str) -> str:
 
 
 def _compare(sitting: Sitting, design: str, role: Any, specs: tuple[TaskSpec, ...], repeats: int) -> Comparison:
+    from evolve.judging import Trial
+
     search = sitting.search
-    scores = search.evaluated(design, role, specs, repeats)
+    scores = search.evaluated(design, Trial(role, specs, repeats))
     row = sitting.archive.evaluation(search.run_id, design, role) if scores else None
     baselines = search.baselines
     return Comparison(

@@ -49,8 +49,8 @@ def confine(limits: dict[str, int]) -> None:
     `limits` may hold `memory` and `file` in bytes, `cpu` in seconds, `processes`, and `parent`: the id of the process
     that this one must not outlive.
     """
-    with open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123  pathlib is slow to import
-        file.write("1000")  # a machine that is out of memory takes it from guests first
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123  pathlib is slow to import
+        file.write("1000")  # a machine that runs out of memory takes it from guests first
     _prctl(_PR_SET_DUMPABLE, 0)
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)  # daemons become its children, which `end_strays` ends
     if "parent" in limits:
@@ -62,6 +62,7 @@ def confine(limits: dict[str, int]) -> None:
             spare = int(kind == resource.RLIMIT_CPU)  # so that it ends by SIGXCPU, which says why, before SIGKILL
             resource.setrlimit(kind, (limits[name], limits[name] + spare))
     signal.signal(signal.SIGXCPU, _used_up)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # else an episode could interrupt the supervisor
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (_DESCRIPTORS, _DESCRIPTORS))
     _drop_capabilities()

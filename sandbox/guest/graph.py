@@ -83,11 +83,11 @@ class GraphStore(Wrapper):
         """The inner store's records, and the edges by the records' numbers."""
         number = {name: at for at, name in enumerate(self.by_text)}
         edges = [
-            [number[one], number[other], beside]
+            [*sorted((number[one], number[other])), beside]
             for one, other, beside in self.graph.edges(data="beside")
             if one in number and other in number
         ]
-        return {"inner": super().dump(), "edges": edges}
+        return {"inner": super().dump(), "edges": sorted(edges)}
 
     def load(self, state: Any) -> None:
         """The inverse of `dump`."""

@@ -126,8 +126,7 @@ class FullTextStore(Store):
         if not terms or not self.by_text:
             return []
         rows = self._connection().execute(
-            "SELECT -bm25(line) AS relevance, number FROM line WHERE line MATCH ?"
-            " ORDER BY relevance DESC, number LIMIT ?",
+            "SELECT -bm25(line) AS relevance, rowid FROM line WHERE line MATCH ? ORDER BY relevance DESC, rowid LIMIT ?",
             (terms, limit),
         )
         found = [(max(0.0, relevance), self.by_text[self._rows[number]]) for relevance, number in rows]
@@ -141,10 +140,10 @@ class FullTextStore(Store):
             import sqlite3
 
             self._table = sqlite3.connect(":memory:")
-            self._table.execute("CREATE VIRTUAL TABLE line USING fts5(text, number UNINDEXED)")
+            self._table.execute("CREATE VIRTUAL TABLE line USING fts5(text, content='')")
             self._rows = []
-        new = ((lines[number], number) for number in range(len(self._rows), len(lines)))
-        self._table.executemany("INSERT INTO line VALUES (?, ?)", new)
+        new = ((number, lines[number]) for number in range(len(self._rows), len(lines)))
+        self._table.executemany("INSERT INTO line(rowid, text) VALUES (?, ?)", new)
         self._rows = lines
         return self._table
 

@@ -1,4 +1,4 @@
-"""Blocks survive JSON, at any moment of their life; and what their indices answer is what looking at every line would."""
+"""Blocks survive JSON at any moment of their life, and their indices answer as a look at every line would."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from sandbox.guest import (
@@ -57,10 +57,11 @@ VERBS, THINGS = (
 )
 LINES = st.builds("{} {}".format, VERBS, THINGS)
 REWARDS = st.sampled_from([0.0, 0.1, 0.7, -0.3])
-STEPS = st.lists(st.builds(Step, LINES, st.builds("A {}. It is {}.".format, LINES, THINGS), REWARDS, st.just(False)))
+STEP = st.builds(Step, LINES, st.builds("A {}. It is {}.".format, LINES, THINGS), REWARDS, st.just(False))
+STEPS = st.lists(STEP, max_size=5)
 TASKS = st.builds(Task, st.just("t"), st.just("d"), LINES, LINES)
-SCORES = st.floats(0, 1)
-EPISODES = st.lists(st.builds(Trajectory, TASKS, STEPS.map(tuple), SCORES, st.booleans()), max_size=5)
+SCORES = st.sampled_from([0.0, 1 / 3, 1.0])
+EPISODES = st.lists(st.builds(Trajectory, TASKS, STEPS.map(tuple), SCORES, st.booleans()), max_size=4)
 
 Layers = tuple[list[Encoder], Store, Retriever, list[Manager]]
 
@@ -123,7 +124,7 @@ class Composed(LayeredDesign):
 
 @pytest.mark.parametrize("compose", COMPOSITIONS)
 @given(before=EPISODES, after=EPISODES, managed=st.booleans())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.generate])
 def test_a_dump_is_the_whole_memory(
     compose: Callable[[Toolkit], Layers], before: list[Trajectory], after: list[Trajectory], managed: bool
 ) -> None:
@@ -172,25 +173,30 @@ def change(store: Store, kind: str, value: Any) -> None:
         store.remove(list(store.by_text)[value % len(store)])
 
 
+def word_set(text: str) -> set[str]:
+    return set(words(text))
+
+
 @given(CHANGES, LINES, st.integers(1, 5))
 @settings(max_examples=60, deadline=None)
 def test_indices_answer_as_a_look_at_every_line_would(changes: list[tuple[str, Any]], text: str, limit: int) -> None:
     store = ListStore()
+
+    def by(relevance: Callable[[str], float]) -> list[tuple[float, str]]:
+        return sorted(((relevance(line), line) for line in store.by_text), key=lambda pair: -pair[0])[:limit]
+
+    def jaccard(line: str) -> float:
+        return len(word_set(text) & word_set(line)) / len(word_set(text) | word_set(line))
+
+    def trigram_overlap(line: str) -> float:
+        mine, its = trigrams(text), trigrams(line)
+        return len(mine & its) / max(1, min(len(mine), len(its)))
+
     for kind, value in changes:
         change(store, kind, value)
-        for terms, found in (
-            (lambda t: set(words(t)), store.match(text, limit)),
-            (trigrams, store.nearest(text, limit)),
-        ):
-            every = [
-                (len(terms(text) & terms(line)), len(terms(text)), len(terms(line)), line) for line in store.by_text
-            ]
-            if terms is trigrams:
-                scored = [(both / max(1, min(mine, its)), line) for both, mine, its, line in every]
-            else:
-                scored = [(both / (mine + its - both), line) for both, mine, its, line in every if both]
-            expected = sorted(scored, key=lambda pair: -pair[0])[:limit]
-            assert [(relevance, record.text) for relevance, record in found] == expected
+        matched = [(relevance, record.text) for relevance, record in store.match(text, limit)]
+        assert matched == [pair for pair in by(jaccard) if pair[0] > 0]
+        assert [(relevance, record.text) for relevance, record in store.nearest(text, limit)] == by(trigram_overlap)
 
 
 @given(CHANGES, LINES)
@@ -211,7 +217,7 @@ def test_similar_lines_are_merged_as_by_comparing_each_with_each(lines: list[lis
     store.extend(Record(" ".join(line), gain=float(at)) for at, line in enumerate(lines))
     kept: list[tuple[set[str], list[float]]] = []
     for record in sorted(store, key=lambda record: -record.count):
-        mine = set(words(record.text))
+        mine = word_set(record.text)
         for theirs, gains in kept:
             if mine and len(mine & theirs) / len(mine | theirs) >= threshold:
                 gains.append(record.gain)
@@ -219,4 +225,4 @@ def test_similar_lines_are_merged_as_by_comparing_each_with_each(lines: list[lis
         else:
             kept.append((mine, [record.gain]))
     MergeSimilar(threshold).manage(store)
-    assert [(set(words(record.text)), record.gain) for record in store] == [(mine, sum(g)) for mine, g in kept]
+    assert [(word_set(record.text), record.gain) for record in store] == [(mine, sum(g)) for mine, g in kept]

@@ -13,9 +13,10 @@ import pytest
 from domains import registry as domains
 from domains.base import Role
 from evolve.agents import registry as agents
+from evolve.building import Memories
 from evolve.evaluation import Episodes, Verdict, examine, pack_told, score, unpack_told
 from evolve.evaluator import Evaluator
-from evolve.jobs import Built, Lived, LivedEpisode, LiveJob, MachineTrouble, PlayJob
+from evolve.jobs import Built, Lived, LivedEpisode, LiveJob, MachineTrouble, PlayJob, Recipe
 from evolve.live import LivePlay
 from evolve.plan import Plan, facts_of
 from evolve.play import play
@@ -65,7 +66,7 @@ def answers(hook: str = "pass", phases: str = '"begin", "step"') -> str:
 
 def job(source: str, *, dynamic: bool = False, **changes: Any) -> LiveJob:
     settings = {"specs": SPECS, "repeats": 1, "first_seed": 0, "smoke": 3, "budget": ONE_LINE}
-    return LiveJob(source, 0, dynamic=dynamic, **{**settings, **changes})
+    return LiveJob(Recipe(source, 0), dynamic=dynamic, **{**settings, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +89,7 @@ def live(pool: Pool) -> Live:
     """Play a job in the sandbox."""
 
     def run(source: str, collection: Sequence[Trajectory] = COLLECTION, **changes: Any) -> Lived:
-        return LivePlay(DOMAIN, AGENT, pool, job(source, **changes), collection).run()
+        return LivePlay(DOMAIN, AGENT, pool, job(source, **changes), collection, Memories()).run()
 
     return run
 
@@ -330,7 +331,7 @@ def test_a_fault_of_learning_fails_a_dynamic_design(live: Live) -> None:
 def test_a_first_overrun_is_tried_once_more(live: Live, backend: Backend, tmp_path: Path) -> None:
     def hasty(source: str) -> Lived:
         with Pool(backend, Limits(retrieve_seconds=0.5)) as pool:
-            return LivePlay(DOMAIN, AGENT, pool, job(source), COLLECTION).run()
+            return LivePlay(DOMAIN, AGENT, pool, job(source), COLLECTION, Memories()).run()
 
     marker = tmp_path / "hung" if backend.name == "process" else Path("/tmp/hung")
     hang = f"open({str(marker)!r}, 'a').write('x') and os.path.getsize({str(marker)!r}) < {{}} and time.sleep(9)"

@@ -122,6 +122,15 @@ def test_children_end_with_the_call_that_forked_them(arena: Pool, victim: Design
     assert counts[0] == counts[1]
 
 
+def test_cpu_seconds_that_are_used_up_are_named(backend: Backend) -> None:
+    limits = replace(LIMITS, cpu_seconds=1, update_seconds=20)
+    with Pool(backend, limits) as pool, pool.lease() as session:
+        session.load(source_of("loop_in_update"), seed=1)
+        with pytest.raises(DesignFault, match="used up its 1 seconds of CPU") as caught:
+            session.update(TRAJECTORY)
+    assert caught.value.kind == "Timeout"
+
+
 def test_what_would_run_at_the_end_does_not(arena: Pool, victim: DesignSession) -> None:
     attack(victim, "loop_in_atexit")
     assert ask(victim, "calm") == ["calm"]

@@ -18,7 +18,7 @@ class Hostile(MemoryDesign):
     def retrieve(self, query: Query) -> Memory:
         assert b"sandbox.guest.serve" in Path("/proc/1/cmdline").read_bytes()
         if query.observation == "attack":
-            for number in (signal.SIGSTOP, signal.SIGKILL):
+            for number in (signal.SIGSTOP, signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
                 for pid in sorted(int(name) for name in os.listdir("/proc") if name.isdigit()):
                     if pid != os.getpid():
                         with contextlib.suppress(OSError):
