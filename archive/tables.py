@@ -19,6 +19,12 @@ class State(StrEnum):
     FAILED = "failed"
     FULL = "full"
     EVALUATED = "evaluated"
+    FINALIST = "finalist"
+    BEST = "best"
+
+
+SCORED = frozenset({State.EVALUATED, State.FINALIST, State.BEST})
+"""States of a design that has a score."""
 
 
 class Meta(SQLModel, table=True):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archive.tables import Request, State
+from archive.tables import SCORED, Request, State
 from domains.base import Role
 from evolve.errors import InputError
 from evolve.judging import Trial
@@ -170,7 +170,7 @@ class Conversation:
             design = json.loads(request.result)["design"]
             if design is None or states[design][0] is State.FAILED:
                 known[number] = (design or "", None)
-            elif states[design][0] is State.EVALUATED:
+            elif states[design][0] in SCORED:
                 known[number] = (design, scores[design])
         return known
 

@@ -51,6 +51,8 @@ def run(
     collection_repeats: Annotated[int | None, typer.Option(help="Episodes of each of them.")] = None,
     deployment: Annotated[int | None, typer.Option(help="Tasks that score a design.")] = None,
     repeats: Annotated[int | None, typer.Option(help="Episodes of each of them.")] = None,
+    finalists: Annotated[int | None, typer.Option(help="Designs that play the confirmation tasks.")] = None,
+    confirmation: Annotated[int | None, typer.Option(help="Tasks that confirm the finalists.")] = None,
     smoke: Annotated[int | None, typer.Option(help="Tasks whose retrieval must not fail.")] = None,
     memory_budget: Annotated[int | None, typer.Option(help="Retrieved tokens an episode.")] = None,
     mode: ModeOption = None,

@@ -31,6 +31,8 @@ class RunConfig(BaseModel):
     collection_repeats: int = Field(default=3, ge=1, description="episodes of each of them")
     deployment: int = Field(default=32, ge=2, description="tasks that score a design")
     repeats: int = Field(default=1, ge=1, description="episodes of each of them")
+    finalists: int = Field(default=3, ge=0, description="designs that play the confirmation tasks")
+    confirmation: int = Field(default=24, ge=2, description="tasks that confirm the finalists")
     smoke: int = Field(default=3, ge=1, description="tasks whose retrieval must not fail")
     memory_budget: int = Field(default=1000, ge=1, description="retrieved tokens an episode")
     mode: Literal["static", "dynamic"] = Field(
@@ -63,7 +65,7 @@ class RunConfig(BaseModel):
         return hashlib.sha256(json.dumps([facts, versions], sort_keys=True).encode()).hexdigest()[:16]
 
 
-FREE = ("designs", "sandbox", "runtime", "workers")
+FREE = ("designs", "finalists", "confirmation", "sandbox", "runtime", "workers")
 """Fields outside a run's identity: more designs extend it; the others change its pace, and the order of its results."""
 
 

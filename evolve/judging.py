@@ -31,6 +31,8 @@ NO_LLM = "no-llm variant"
 SAMPLED = 10
 """One design in so many is checked for purity during the search; finalists all are."""
 
+Control = Literal["", "blank", "shuffled"]
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:
@@ -43,7 +45,7 @@ class Trial:
     role: Role
     specs: tuple[TaskSpec, ...]
     repeats: int
-    control: Literal["", "blank", "shuffled"] = ""
+    control: Control = ""
 
     @property
     def name(self) -> str:

@@ -17,13 +17,13 @@ from statistics import fmean
 
 from archive.tables import Look
 from domains.base import Role
+from evolve import finals
 from evolve.asking import Conversation
-from evolve.commands.tables import candidates
 from evolve.config import RunConfig
 from evolve.judging import Trial
-from evolve.loop import BASELINES, Search
-from evolve.plan import draw
+from evolve.loop import BASELINES
 from evolve.proposers.registry import make as make_proposer
+from evolve.results import candidates
 from evolve.session import sit_down
 from evolve.statistics import Estimate, crossed
 from evolve.strategies.registry import make as make_strategy
@@ -31,47 +31,27 @@ from evolve.strategies.registry import make as make_strategy
 Differences = dict[str, list[list[float]]]
 
 
-CONFIRMATION = 40
-"""Tasks of the second look."""
-
-
-def second_look(search: Search, finalists: int) -> tuple[str, float]:
-    """The finalist with the highest mean over deployment and confirmation tasks, and its gain in the search.
-
-    The best of many noisy scores is lucky; tasks that did not select it tell how much.
-    """
-    rows = candidates(search.archive, search.run_id)[:finalists]
-    specs = draw(search.domain, Role.CONFIRMATION, CONFIRMATION, 0)
-    if finalists > 1:
-        search.domain.prepare(specs)
-    total: dict[str, float] = {}
-    for row in rows:
-        confirmed = search.evaluated(row.design_id, Trial(Role.CONFIRMATION, specs, 1)) if finalists > 1 else {}
-        total[row.design_id] = (row.score * row.n + sum(confirmed.values())) / (row.n + len(confirmed))
-    best = max(total, key=lambda design: total[design])
-    return best, next(row.score for row in rows if row.design_id == best) - fmean(
-        search.baselines["no_memory"].values()
-    )
-
-
-def learn(config: RunConfig, archive: Path, tasks: int, repeats: int, finalists: int) -> dict[str, dict[str, float]]:
-    """Search, look twice, then play the test tasks with the chosen design and the baselines; scores by task."""
+def learn(config: RunConfig, archive: Path, tasks: int, repeats: int) -> dict[str, dict[str, float]]:
+    """Search, play the finals, then play the test tasks with the best design and the baselines; scores by task."""
     with sit_down(config, archive, lambda progress: None) as sitting:
         search = sitting.search
         specs = search.prepare(Role.DEPLOYMENT, config.deployment)
         search.evaluate_baselines(Role.DEPLOYMENT, specs, config.repeats)
         Conversation(search, make_strategy(config), make_proposer(config.proposer), specs).run()
-        best, found = second_look(search, finalists)
-        test = draw(search.domain, Role.TEST, tasks, 0)
+        finals.play(search)
+        ranked = finals.ranking(sitting.archive, search.run_id)
+        best = ranked[0].design if ranked else candidates(sitting.archive, search.run_id)[0].design_id
+        test = search.prepare(Role.TEST, tasks)
         search.evaluate_baselines(Role.TEST, test, repeats)
         tested = search.evaluated(best, Trial(Role.TEST, test, repeats))
         scores = {**search.baselines, "best": tested or {spec.id: 0.0 for spec in test}}
         row = Look(run_id=search.run_id, design_id=best, result=json.dumps(scores), created=time.time())
         sitting.archive.save(row)
         played, reused = search.scheduler.played, search.scheduler.reused
+    promised = f"search {ranked[0].searched.mean:+.3f}, confirmed {ranked[0].confirmed.mean:+.3f}, " if ranked else ""
     sys.stderr.write(
-        f"{config.strategy} seed {config.seed}: search gain {found:+.3f}, "
-        f"test {' '.join(f'{name} {sum(s.values()) / len(s):.3f}' for name, s in scores.items())}, "
+        f"{config.strategy} seed {config.seed}: {promised}"
+        f"test {' '.join(f'{name} {fmean(s.values()):.3f}' for name, s in scores.items())}, "
         f"{played} episodes played, {reused} reused\n"
     )
     return {name: dict(by_task) for name, by_task in scores.items()}
@@ -87,7 +67,8 @@ def main() -> None:
     parser.add_argument("--designs", type=int, default=60)
     parser.add_argument("--tasks", type=int, default=48)
     parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument("--finalists", type=int, default=5, help="designs that play confirmation tasks; 1 for none")
+    parser.add_argument("--finalists", type=int, default=5, help="designs that play the finals")
+    parser.add_argument("--confirmation", type=int, default=40, help="tasks of the finals")
     parser.add_argument("--sandbox")
     parser.add_argument("--reward-scale", type=float, default=1.0, help="alma: lambda of its selection")
     parser.add_argument("--visit-penalty", type=float, default=0.5, help="alma: alpha of its selection")
@@ -106,8 +87,10 @@ def main() -> None:
                 reward_scale=arguments.reward_scale,
                 visit_penalty=arguments.visit_penalty,
                 temperature=arguments.temperature,
+                finalists=arguments.finalists,
+                confirmation=arguments.confirmation,
             )
-            scores = learn(config, arguments.archive, arguments.tasks, arguments.repeats, arguments.finalists)
+            scores = learn(config, arguments.archive, arguments.tasks, arguments.repeats)
             for baseline in BASELINES:
                 differences = [scores["best"][task] - scores[baseline][task] for task in sorted(scores["best"])]
                 gains.setdefault(strategy, {}).setdefault(baseline, []).append(differences)

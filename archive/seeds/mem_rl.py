@@ -15,8 +15,8 @@ RATE = 0.3
 WEIGHT = 0.5
 """Share of the utility, against that of the likeness, in the second phase."""
 LIKENESS = 0.1
-CANDIDATES = 10
-TOLD = 4
+CANDIDATES = 20
+TOLD = 8
 CAPACITY = 300
 LINES = 10
 LONGEST = 200
@@ -73,9 +73,12 @@ class MemRL(MemoryDesign):
         utility = _normalised([self.experiences[name].utility for name in names])
         value = {n: (1 - WEIGHT) * s + WEIGHT * u for n, s, u in zip(names, likeness, utility, strict=True)}
         items: dict[str, Item] = {}
-        for name in sorted(names, key=lambda name: -value[name])[:TOLD]:
-            for number, line in enumerate(self.experiences[name].lines):
+        told = 0
+        for name in sorted(names, key=lambda name: -value[name]):
+            known = len(items)
+            for number, line in enumerate(self.experiences[name].lines if told < TOLD else ()):
                 items.setdefault(line, Item(f"{name}.{number}", line))
+            told += len(items) > known  # one that adds nothing takes no place
         spent = accumulate(self.toolkit.count_tokens(line) for line in items)
         return Memory(item for item, tokens in zip(items.values(), spent, strict=True) if tokens <= query.budget)
 

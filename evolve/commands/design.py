@@ -18,16 +18,8 @@ from evolve.commands.show import (
     score_json,
     time_text,
 )
-from evolve.commands.tables import (
-    DEPLOYMENT,
-    Scores,
-    baseline_scores,
-    estimate_of,
-    gain_of,
-    mean_of,
-    reading,
-    task_scores,
-)
+from evolve.commands.tables import estimate_of, gain_of, mean_of, reading
+from evolve.results import DEPLOYMENT, Scores, baseline_scores, task_scores
 
 if TYPE_CHECKING:
     from archive.store import Archive

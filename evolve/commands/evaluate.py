@@ -14,8 +14,9 @@ from evolve.commands.files import read_design
 from evolve.commands.live import View
 from evolve.commands.run import announce, game
 from evolve.commands.show import complain, estimate_json, estimate_text, say, say_json, score_json
-from evolve.commands.tables import DEPLOYMENT, Scores, candidates, config_of, gain_of, mean_of
+from evolve.commands.tables import config_of, gain_of, mean_of
 from evolve.errors import InputError
+from evolve.results import DEPLOYMENT, Scores, candidates
 
 if TYPE_CHECKING:
     from domains.base import TaskSpec
@@ -176,8 +177,9 @@ def _compare(sitting: Sitting, design: str, role: Any, specs: tuple[TaskSpec, ..
 
 
 def _chosen(path: Path, number: int, prefix: str | None) -> tuple[Any, str]:
-    """A run's configuration and the design to test: the one that was named, or the best by its search score."""
+    """A run's configuration and the design to test: the one that was named, or the best of the finals."""
     from evolve.commands.tables import reading
+    from evolve.finals import ranking
 
     with reading(path) as archive:
         run = archive.run(number)
@@ -188,7 +190,8 @@ def _chosen(path: Path, number: int, prefix: str | None) -> tuple[Any, str]:
                     f"run {number} has no design {design[:10]}; `evolve top --run {number}` lists its best"
                 )
             return config_of(run), design
-        best = candidates(archive, number)[:1]
+        finalists = ranking(archive, number)
+        best = [finalist.design for finalist in finalists] or [row.design_id for row in candidates(archive, number)]
     if not best:
         raise InputError(f"run {number} has no evaluated design yet; `evolve run` goes on with it")
-    return config_of(run), best[0].design_id
+    return config_of(run), best[0]

@@ -19,7 +19,6 @@ from evolve.commands.show import (
 )
 from evolve.commands.tables import (
     best_rows,
-    candidates,
     chosen_run,
     config_of,
     counts,
@@ -29,6 +28,7 @@ from evolve.commands.tables import (
     status_of,
     top_json,
 )
+from evolve.results import candidates
 
 if TYPE_CHECKING:
     from archive.store import Archive

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 def run_search(config_file: Path | None, flags: dict[str, Any], path: Path, *, fresh: bool, as_json: bool) -> None:
     """Start or resume a run, and print its table."""
     from domains.base import Role
+    from evolve import finals
     from evolve.asking import Conversation
     from evolve.config import make_config
     from evolve.proposers.registry import make as make_proposer
@@ -34,6 +35,7 @@ def run_search(config_file: Path | None, flags: dict[str, Any], path: Path, *, f
         specs = search.prepare(Role.DEPLOYMENT, config.deployment)
         search.evaluate_baselines(Role.DEPLOYMENT, specs, config.repeats)
         Conversation(search, strategy, proposer, specs).run()
+        finals.play(search)
     _print_result(path, search, as_json=as_json)
 
 

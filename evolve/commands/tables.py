@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evolve.commands.show import estimate_json, estimate_text, say, say_table, score_json
+from evolve.results import Scores, baseline_scores, candidates, task_scores
 
 if TYPE_CHECKING:
     from archive.store import Archive
     from archive.tables import Evaluation, Run
     from evolve.config import RunConfig
+    from evolve.finals import Finalist
     from evolve.statistics import Estimate
 
-Scores = Mapping[str, float]
-DEPLOYMENT = "deployment"
 BASELINE_NAMES = {"no_memory": "no memory", "nearest_trajectory": "nearest", "constant": "constant"}
 
 
@@ -73,33 +73,6 @@ def status_of(archive: Archive, run: Run) -> str:
     return "interrupted" if run.status == "running" and not is_being_written(archive.path) else run.status
 
 
-def candidates(archive: Archive, run_id: int) -> list[Evaluation]:
-    """The latest evaluation of each of a run's candidates, best first."""
-    numbers = {member.design_id: member.number for member in archive.members(run_id)}
-    latest = {row.design_id: row for row in archive.evaluations(run_id, DEPLOYMENT) if numbers[row.design_id]}
-    return sorted(latest.values(), key=lambda row: (-row.score, row.id))
-
-
-def task_scores(archive: Archive, run_id: int, design: str, role: str = DEPLOYMENT) -> Scores:
-    """A design's score by task; empty where it was not evaluated."""
-    from evolve.evaluation import by_task
-
-    row = archive.evaluation(run_id, design, role)
-    if row is None or row.id is None:
-        return {}
-    return by_task([(outcome.task_id, outcome.score) for outcome in archive.outcomes(row.id)])
-
-
-def baseline_scores(archive: Archive, run_id: int) -> dict[str, Scores]:
-    """The baselines' scores by task, by their names; without those that are not evaluated yet."""
-    found = {
-        member.change: task_scores(archive, run_id, member.design_id)
-        for member in archive.members(run_id)
-        if member.role == "baseline"
-    }
-    return {name: scores for name, scores in found.items() if scores}
-
-
 def estimate_of(row: Evaluation) -> Estimate:
     """The score of an evaluation as it was committed."""
     from evolve.statistics import Estimate
@@ -146,14 +119,19 @@ def best_rows(archive: Archive, run: Run, count: int) -> list[Row]:
 
 
 def counts(archive: Archive, run_id: int) -> Counter[str]:
-    """How many candidates of a run are in which state."""
+    """How many candidates of a run are in which state; finalists count as evaluated."""
+    from archive.tables import SCORED, State
+
     baselines = {member.design_id for member in archive.members(run_id) if member.role == "baseline"}
     states = archive.states(run_id)
-    return Counter(state.value for design, (state, _) in states.items() if design not in baselines)
+    plain = {design: State.EVALUATED if state in SCORED else state for design, (state, _) in states.items()}
+    return Counter(state.value for design, state in plain.items() if design not in baselines)
 
 
 def print_top(archive: Archive, run: Run, rows: Sequence[Row]) -> None:
-    """Print a run's best candidates under a line about the run, baselines last."""
+    """Print a run's best candidates under a line about the run, baselines last, then its finals."""
+    from evolve.finals import ranking
+
     assert run.id is not None
     config, states = config_of(run), counts(archive, run.id)
     say(
@@ -181,10 +159,46 @@ def print_top(archive: Archive, run: Run, rows: Sequence[Row]) -> None:
     say_table(("##", "design", "#score", "#gain [95 % interval]", "#tokens", "~made of"), lines)
     if not rows:
         say("No design has been evaluated yet.")
+    print_finals(ranking(archive, run.id))
+
+
+def print_finals(finalists: Sequence[Finalist]) -> None:
+    """Print what the finals confirmed, if there were any."""
+    if not finalists:
+        return
+    tasks = finalists[0].confirmed.n
+    say(f"\nFinals: gains on {tasks} tasks that selected nothing; `blank` is the same code with nothing to remember\n")
+    kinds = list(dict.fromkeys(kind for finalist in finalists for kind in finalist.controls))
+    header = ("design", "#search", "#confirmed [95 % interval]", *(f"#{kind}" for kind in kinds), "#better than others")
+    rows = [
+        (
+            finalist.design[:10],
+            f"{finalist.searched.mean:+.3f}",
+            estimate_text(finalist.confirmed, signed=True),
+            *(f"{finalist.controls[kind].mean:+.3f}" if kind in finalist.controls else "-" for kind in kinds),
+            f"{finalist.dominance:.0%}",
+        )
+        for finalist in finalists
+    ]
+    say_table(header, rows)
+
+
+def finalist_json(finalist: Finalist) -> dict[str, Any]:
+    """The fields of one finalist."""
+    return {
+        "design": finalist.design,
+        "searched": estimate_json(finalist.searched),
+        "confirmed": estimate_json(finalist.confirmed),
+        "optimism": finalist.optimism,
+        "dominance": finalist.dominance,
+        "controls": {kind: estimate_json(gain) for kind, gain in finalist.controls.items()},
+    }
 
 
 def top_json(archive: Archive, run: Run, rows: Sequence[Row]) -> dict[str, Any]:
     """The fields of `run --json` and `top --json`."""
+    from evolve.finals import ranking
+
     assert run.id is not None
     config, states, baselines = config_of(run), counts(archive, run.id), baseline_scores(archive, run.id)
     return {
@@ -197,6 +211,7 @@ def top_json(archive: Archive, run: Run, rows: Sequence[Row]) -> dict[str, Any]:
         "failed": states["failed"],
         **{name: estimate_json(mean_of(baselines.get(name))) for name in BASELINE_NAMES},
         "archive": str(archive.path),
+        "finalists": [finalist_json(finalist) for finalist in ranking(archive, run.id)],
         "top": [
             {
                 "rank": rank,

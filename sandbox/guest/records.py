@@ -30,7 +30,7 @@ def _words(text: str) -> list[str]:
     return [word for word in _WORD.findall(text.lower()) if word != SLOT]
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 15)
 def _words_of_line(text: str) -> tuple[str, ...]:
     """The words of a text that is short enough to be remembered, as lines are: they are asked for again and again."""
     return tuple(_words(text))

@@ -126,7 +126,8 @@ class FullTextStore(Store):
         if not terms or not self.by_text:
             return []
         rows = self._connection().execute(
-            "SELECT -bm25(line) AS relevance, rowid FROM line WHERE line MATCH ? ORDER BY relevance DESC, rowid LIMIT ?",
+            "SELECT -bm25(line) AS relevance, rowid FROM line WHERE line MATCH ?"
+            " ORDER BY relevance DESC, rowid LIMIT ?",
             (terms, limit),
         )
         found = [(max(0.0, relevance), self.by_text[self._rows[number]]) for relevance, number in rows]

@@ -104,6 +104,16 @@ def test_contrast_compares_episodes_with_and_without() -> None:
     assert not all_records(Contrast(minimum=2), good, bad)
 
 
+def test_a_contrast_with_one_side_only_waits_for_the_other() -> None:
+    good, bad = episode(("open door", 1.0), score=1.0), episode(("sleep", 0.0), score=0.0)
+    encoder = Contrast(minimum=2)
+    told = []
+    for each in (good, good, bad, bad):
+        encoder.encode(each)
+        told.append([(record.text, record.mean_gain) for record in encoder.finish()])
+    assert told == [[], [], [("open door", 1.0)], [("sleep", -1.0)]]
+
+
 def test_object_places_are_lines_that_named_the_thing_first() -> None:
     found = all_records(ObjectPlaces(), episode(("look", 0.0), ("open chest", 1.0)))
     assert set(found) == {"A chest stands here"}

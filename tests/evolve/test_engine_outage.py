@@ -8,7 +8,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.evolve.engines import OwnEngine, why_not
+from tests.engines import OwnEngine, own_engine, why_not
 
 SCRIPT = Path(sys.executable).parent / "evolve"
 SMALL = ("--domain", "recall", "--collection", "8", "--deployment", "8", "--designs", "6", "--sandbox", "docker")
@@ -27,13 +26,8 @@ def engine() -> Iterator[OwnEngine]:
     reason = why_not()
     if reason is not None:
         pytest.skip(reason)
-    with tempfile.TemporaryDirectory(prefix="engine-") as folder:  # a socket's path must be short
-        made = OwnEngine(Path(folder))
-        made.start()
-        try:
-            yield made
-        finally:
-            made.close()
+    with own_engine() as made:
+        yield made
 
 
 class Run:

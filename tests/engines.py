@@ -1,13 +1,16 @@
-"""A Docker engine of a test's own, which may be killed: beside the machine's, with its own socket, data and containerd."""
+"""A Docker engine of a test's own, which may be killed: its socket, data and containerd are not the machine's."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 START_SECONDS = 20.0
@@ -21,16 +24,19 @@ def why_not() -> str | None:
 
 
 class OwnEngine:
-    """A `dockerd` whose state lies under one folder; `pid` names the process that runs now."""
+    """A `dockerd` whose state lies under one folder, with further runtimes by name: path and arguments."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, runtimes: dict[str, list[str]] | None = None) -> None:
         self.folder = folder
+        named = {name: {"path": path, "runtimeArgs": rest} for name, (path, *rest) in (runtimes or {}).items()}
+        (folder / "daemon.json").write_text(json.dumps({"runtimes": named}))
         self.address = f"unix://{folder}/docker.sock"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        command = ["dockerd", "--host", self.address, "--data-root", f"{self.folder}/data"]
+        command = ["dockerd", "--config-file", f"{self.folder}/daemon.json", "--host", self.address]
+        command += ["--data-root", f"{self.folder}/data"]
         command += ["--exec-root", f"{self.folder}/exec", "--pidfile", f"{self.folder}/docker.pid"]
         command += ["--bridge", "none", "--iptables=false", "--ip-masq=false"]
         command += ["--containerd-namespace", "palimpsest-test", "--containerd-plugins-namespace", "palimpsest-plugins"]
@@ -83,3 +89,15 @@ class OwnEngine:
 
     def _log(self) -> str:
         return (self.folder / "log").read_text(errors="replace")[-2000:]
+
+
+@contextmanager
+def own_engine(runtimes: dict[str, list[str]] | None = None) -> Iterator[OwnEngine]:
+    """A started engine in a folder of its own, which goes with it."""
+    with tempfile.TemporaryDirectory(prefix="engine-") as folder:  # a socket's path must be short
+        made = OwnEngine(Path(folder), runtimes)
+        made.start()
+        try:
+            yield made
+        finally:
+            made.close()

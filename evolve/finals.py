@@ -1,0 +1,102 @@
+"""The finals: the best of a search play tasks that did not select them, beside controls with nothing to remember."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from archive.tables import State
+from domains.base import Role
+from evolve.judging import Control, Trial
+from evolve.results import baseline_scores, candidates, task_scores
+from evolve.statistics import Estimate, dominance, paired
+
+if TYPE_CHECKING:
+    from archive.store import Archive
+    from evolve.loop import Search
+
+CONTROLS: tuple[Control, ...] = ("blank", "shuffled")
+
+
+@dataclass(frozen=True, slots=True)
+class Finalist:
+    """One design of the finals. All gains are over no memory, paired by task."""
+
+    design: str
+    searched: Estimate
+    """Gain on the tasks that selected it."""
+    confirmed: Estimate
+    """Gain on tasks that did not."""
+    controls: Mapping[str, Estimate]
+    """Gain of the same code with nothing in its memory (`blank`) or another family's episodes (`shuffled`)."""
+    dominance: float
+    """Probability that its mean is above that of another finalist, the others averaged; all tasks it played count."""
+
+    @property
+    def optimism(self) -> float:
+        """How much more the search promised than was confirmed."""
+        return self.searched.mean - self.confirmed.mean
+
+
+def play(search: Search) -> None:
+    """Have the best of a search play the finals, and record who was in them and who is best."""
+    config, archive, run_id = search.config, search.archive, search.run_id
+    chosen = [row.design_id for row in candidates(archive, run_id)[: config.finalists]]
+    if not chosen:
+        return
+    specs = search.prepare(Role.CONFIRMATION, config.confirmation)
+    search.evaluate_baselines(Role.CONFIRMATION, specs, config.repeats)
+    search.phase("confirming the finalists")
+    search.evaluate_all(chosen, Trial(Role.CONFIRMATION, specs, config.repeats))
+    sound = [design for design in chosen if design not in search.judge.failures]
+    for control in CONTROLS:
+        if control == "blank" or len({spec.family for spec in search.plan.collection}) > 1:
+            search.evaluate_all(sound, Trial(Role.CONFIRMATION, specs, config.repeats, control))
+    _record(archive, run_id, _ranked(archive, run_id, sound))
+
+
+def ranking(archive: Archive, run_id: int) -> list[Finalist]:
+    """The finalists of a run, the one that most likely is the best first; empty where there were no finals."""
+    states = archive.states(run_id)
+    return _ranked(archive, run_id, [design for design, (state, _) in states.items() if state in FINAL])
+
+
+FINAL = frozenset({State.FINALIST, State.BEST})
+
+
+def _ranked(archive: Archive, run_id: int, designs: list[str]) -> list[Finalist]:
+    none = {role: baseline_scores(archive, run_id, role)["no_memory"] for role in (Role.DEPLOYMENT, Role.CONFIRMATION)}
+    played = {design: {role: task_scores(archive, run_id, design, role) for role in none} for design in designs}
+    everything = {design: {**scores[Role.DEPLOYMENT], **scores[Role.CONFIRMATION]} for design, scores in played.items()}
+    found = []
+    for design, scores in played.items():
+        controls = {
+            control: task_scores(archive, run_id, design, f"{Role.CONFIRMATION}:{control}") for control in CONTROLS
+        }
+        above = [dominance(everything[design], everything[other]) for other in designs if other != design]
+        found.append(
+            Finalist(
+                design,
+                paired(scores[Role.DEPLOYMENT], none[Role.DEPLOYMENT]),
+                paired(scores[Role.CONFIRMATION], none[Role.CONFIRMATION]),
+                {control: paired(got, none[Role.CONFIRMATION]) for control, got in controls.items() if got},
+                fmean(above) if above else 1.0,
+            )
+        )
+    return sorted(found, key=lambda finalist: -finalist.dominance)
+
+
+def _record(archive: Archive, run_id: int, ranked: list[Finalist]) -> None:
+    """One event for each design whose place is another than before; a larger search may have other finalists."""
+    states = archive.states(run_id)
+    places = {design: State.EVALUATED for design, (state, _) in states.items() if state in FINAL}
+    places |= {finalist.design: State.FINALIST for finalist in ranked}
+    places |= {finalist.design: State.BEST for finalist in ranked[:1]}
+    gains = {finalist.design: finalist.confirmed for finalist in ranked}
+    for design, place in places.items():
+        if states[design][0] is not place:
+            gain = gains.get(design)
+            reason = f"{gain.mean:+.3f} confirmed on {gain.n} tasks" if gain else "others are better by now"
+            archive.add_event(run_id, design, place, reason)
