@@ -11,6 +11,7 @@ STEPS: dict[int, Sequence[str]] = {
     1: (
         "ALTER TABLE run ADD COLUMN image VARCHAR NOT NULL DEFAULT ''",
         "ALTER TABLE evaluation ADD COLUMN variant VARCHAR NOT NULL DEFAULT ''",
+        "ALTER TABLE evaluation ADD COLUMN signature BLOB NOT NULL DEFAULT x''",
         "ALTER TABLE request ADD COLUMN told INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE evaluation ADD COLUMN llm_tokens INTEGER NOT NULL DEFAULT 0",
     ),

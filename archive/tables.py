@@ -156,6 +156,8 @@ class Evaluation(SQLModel, table=True):
     """Calls of the toolkit's `llm` and `embed` while it was built and asked."""
     llm_tokens: int = 0
     """Tokens of language models that the design itself used."""
+    signature: bytes = b""
+    """Hash of all that was told; equal ones played the same episodes."""
     variant: str = ""
     """`no-llm variant` where a design that would ask a language model had none."""
     seconds: float

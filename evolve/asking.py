@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from statistics import fmean
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -29,8 +30,20 @@ DRAWS = 30
 AHEAD = 2
 """Requests under way beyond one a worker, so that none waits for the driver."""
 
-Ending = tuple[str, float | None]
-"""How a request ended: a design, or none, and its score, or none where it failed."""
+MOST_REJECTED = 3
+"""Requests for each design asked for that may end without one, for it told just what another tells."""
+
+
+class Ending(NamedTuple):
+    """How a request ended."""
+
+    design: str = ""
+    """Empty where nothing new was drawn."""
+    score: float | None = None
+    """None where the design failed, or was rejected."""
+    signature: bytes = b""
+    rejected: bool = False
+    """Whether it only told what another design tells, so that the run is owed another."""
 
 
 class Conversation:
@@ -51,6 +64,10 @@ class Conversation:
         self._endings = self._known_endings()
         """Of requests that ended and were not told yet, by number."""
         self._told = 0
+        self._rejected = 0
+        """Of those that were told."""
+        self._signatures: dict[bytes, str] = {}
+        """Of the designs that were told."""
 
     def run(self) -> None:
         """Take up what an earlier sitting left, then ask for the rest."""
@@ -79,12 +96,12 @@ class Conversation:
         number = self._told if self.config.reproducible else min(self._endings, default=-1)
         if number not in self._endings:
             return False
-        self._tell(*self._endings.pop(number))
+        self._tell(self._endings.pop(number))
         return True
 
     def _may_ask(self) -> bool:
         asked = len(self.population.asked)
-        if asked >= self.config.designs:
+        if asked - self._rejected >= self.config.designs or asked > MOST_REJECTED * self.config.designs:
             return False
         if self.config.reproducible:
             return asked - self._told < self.config.in_flight
@@ -122,18 +139,19 @@ class Conversation:
         if design_id is None:
             request.result = json.dumps({"design": None})
             self.search.archive.save(request)
-            self._endings[request.number] = ("", None)
+            self._endings[request.number] = Ending()
         else:
             yield from self._finish(request, design_id)
 
     def _finish(self, request: Request, design_id: str) -> Activity:
         """Evaluate a candidate for selection."""
-        verdict = yield from self.search.judge.judge(design_id, self.trial)
-        score = None
-        if verdict is not None:
-            scores = verdict.by_task()
-            score = sum(scores.values()) / len(scores)
-        self._endings[request.number] = (design_id, score)
+        judge = self.search.judge
+        verdict = yield from judge.judge(design_id, self.trial, dict(self._signatures))
+        if verdict is None:
+            self._endings[request.number] = Ending(design_id, rejected=design_id not in judge.failures)
+        else:
+            score = fmean(verdict.by_task().values())
+            self._endings[request.number] = Ending(design_id, score, verdict.signature)
 
     def _propose(self, request: Request, ask: Propose) -> str | None:
         rng = self._rng(request.number, 1)
@@ -162,16 +180,17 @@ class Conversation:
         """How the requests ended that earlier sittings finished."""
         archive, run_id = self.search.archive, self.search.run_id
         states = archive.states(run_id)
-        scores = {row.design_id: row.score for row in archive.evaluations(run_id, Role.DEPLOYMENT)}
+        rows = {row.design_id: row for row in archive.evaluations(run_id, Role.DEPLOYMENT)}
         known: dict[int, Ending] = {}
         for number, request in self._committed.items():
             if request.result is None:
                 continue
             design = json.loads(request.result)["design"]
-            if design is None or states[design][0] is State.FAILED:
-                known[number] = (design or "", None)
-            elif states[design][0] in SCORED:
-                known[number] = (design, scores[design])
+            state = states[design][0] if design is not None else None
+            if state in SCORED:
+                known[number] = Ending(design, rows[design].score, rows[design].signature)
+            elif state in (None, State.FAILED, State.REJECTED):
+                known[number] = Ending(design or "", rejected=state is State.REJECTED)
         return known
 
     def _restore(self) -> None:
@@ -182,18 +201,21 @@ class Conversation:
             self.population.ask(ask.parents)
             self._take_up(request, ask)
         while self._endings:
-            self._tell(*self._endings.pop(min(self._endings)))
+            self._tell(self._endings.pop(min(self._endings)))
 
-    def _tell(self, design_id: str, score: float | None) -> None:
+    def _tell(self, ending: Ending) -> None:
         """Tell the population how a request ended."""
         self._told += 1
-        self.population.tell(design_id, score)
+        self._rejected += ending.rejected
+        self.population.tell(ending.design, ending.score)
         progress = self.search.progress
-        if score is None:
-            progress.failed += 1
+        if ending.score is None:
+            progress.failed += not ending.rejected
+            progress.rejected += ending.rejected
             return
+        self._signatures.setdefault(ending.signature, ending.design)
         progress.evaluated += 1
-        if progress.best is None or score > progress.best[1].mean:
-            scores = self.search.judge.scores(design_id, Role.DEPLOYMENT)
-            progress.best = (design_id, estimate(list(scores.values())))
+        if progress.best is None or ending.score > progress.best[1].mean:
+            scores = self.search.judge.scores(ending.design, Role.DEPLOYMENT)
+            progress.best = (ending.design, estimate(list(scores.values())))
             progress.gain = paired(scores, self.search.baselines["no_memory"])

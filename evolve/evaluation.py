@@ -54,6 +54,8 @@ class Verdict:
     cut: int
     """Tasks in which something was cut at the budget."""
     effort: Effort
+    signature: bytes
+    """Address of all that was told."""
 
     def by_task(self) -> dict[str, float]:
         """Score of each task, its repeats averaged.
@@ -71,7 +73,7 @@ def merged(verdicts: Sequence[Verdict]) -> Verdict:
     told = {key: items for verdict in verdicts for key, items in verdict.told.items()}
     tokens = sum(verdict.tokens * len(verdict.episodes) for verdict in verdicts) / len(episodes)
     effort = sum((verdict.effort for verdict in verdicts), Effort())
-    return Verdict(episodes, told, tokens, sum(verdict.cut for verdict in verdicts), effort)
+    return Verdict(episodes, told, tokens, sum(verdict.cut for verdict in verdicts), effort, b"")
 
 
 def by_task(scores: Sequence[tuple[str, float]]) -> dict[str, float]:
@@ -90,6 +92,16 @@ def examine(job: LiveJob) -> Generator[BuildJob | LiveJob, Any, Built | Lived]:
             return built
     lived: Lived = yield job
     return lived
+
+
+def signature(answers: Built | Lived) -> bytes:
+    """An address of all that a design told: designs with equal ones play the same episodes."""
+    if isinstance(answers, Lived):
+        told: list[Any] = [[each.task_id, pack_told(each.told)] for each in answers.episodes]
+    else:
+        told = [[each.task_id, each.fault, [item.text for item in each.items]] for each in answers.deliveries]
+        told.append(answers.instructions)
+    return hashlib.blake2b(json.dumps(told).encode(), digest_size=16).digest()
 
 
 def score(answers: Built | Lived, plan: Plan, job: LiveJob) -> Generator[Need, Any, Verdict]:
@@ -118,7 +130,7 @@ def _score_built(built: Built, plan: Plan, job: LiveJob) -> Generator[Need, Any,
             episodes.append(Scored(delivery.task_id, repeat, score, episode, key, delivery.tokens))
     tokens = sum(delivery.tokens for delivery in built.deliveries) / len(built.deliveries)
     cut = sum(delivery.was_cut for delivery in built.deliveries)
-    return Verdict(episodes, told, tokens, cut, built.effort)
+    return Verdict(episodes, told, tokens, cut, built.effort, signature(built))
 
 
 def _score_live(lived: Lived) -> Verdict:
@@ -130,7 +142,7 @@ def _score_live(lived: Lived) -> Verdict:
         episodes.append(Scored(each.task_id, each.repeat, score, episode, key, each.tokens))
     tokens = sum(each.tokens for each in lived.episodes) / len(lived.episodes)
     cut = len({each.task_id for each in lived.episodes if each.was_cut})
-    return Verdict(episodes, told, tokens, cut, lived.effort)
+    return Verdict(episodes, told, tokens, cut, lived.effort, signature(lived))
 
 
 def began_with(items: Sequence[Item]) -> tuple[Retrieved, ...]:

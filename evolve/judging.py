@@ -12,7 +12,7 @@ from archive.store import Archive, event_row, pack
 from archive.tables import Design, Evaluation, Member, Outcome, Request, State
 from domains.base import Role
 from evolve.errors import InputError
-from evolve.evaluation import Need, Verdict, by_task, examine, merged, score
+from evolve.evaluation import Need, Verdict, by_task, examine, merged, score, signature
 from evolve.jobs import LiveJob, Recipe
 from evolve.statistics import estimate
 
@@ -122,8 +122,13 @@ class Judge:
         row = self.archive.evaluation(self.run_id, design_id, role)
         return self.archive.outcomes(row.id) if row is not None and row.id is not None else ()
 
-    def judge(self, design_id: str, trial: Trial) -> Generator[Need, Any, Verdict | None]:
-        """Evaluate a design and commit what comes of it; only evaluations for selection are arrows in its life."""
+    def judge(
+        self, design_id: str, trial: Trial, known: Mapping[bytes, str] | None = None
+    ) -> Generator[Need, Any, Verdict | None]:
+        """Evaluate a design and commit what comes of it; only evaluations for selection are arrows in its life.
+
+        A design that tells just what one of the `known` tells, which are given by signature, is rejected unplayed.
+        """
         selects = trial.name == Role.DEPLOYMENT
         if selects:
             self.archive.add_event(self.run_id, design_id, State.SMOKE)
@@ -132,6 +137,10 @@ class Judge:
             answers = yield from examine(job)
             if answers.failure:
                 self._fail(design_id, trial, answers.failure)
+                return None
+            told = signature(answers)
+            if selects and (twin := (known or {}).get(told, design_id)) != design_id:
+                self.archive.add_event(self.run_id, design_id, State.REJECTED, f"tells just what {twin} tells")
                 return None
             if selects:
                 self.archive.add_event(self.run_id, design_id, State.FULL)
@@ -200,6 +209,7 @@ class Judge:
             calls=verdict.effort.calls,
             seconds=verdict.effort.seconds,
             llm_tokens=verdict.effort.llm_tokens,
+            signature=verdict.signature,
             variant=NO_LLM if verdict.effort.asked_llm else "",
             created=time.time(),
         )

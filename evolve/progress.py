@@ -21,6 +21,8 @@ class Progress:
     """How much of the phase is done, and of how much, where that is known."""
     evaluated: int = 0
     failed: int = 0
+    rejected: int = 0
+    """Designs that told just what another one tells."""
     played: int = 0
     """Episodes played in this sitting."""
     reused: int = 0

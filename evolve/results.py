@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from archive.tables import SCORED
+from archive.tables import SCORED, State
 
 if TYPE_CHECKING:
     from archive.store import Archive
@@ -43,3 +43,9 @@ def baseline_scores(archive: Archive, run_id: int, role: str = DEPLOYMENT) -> di
         if member.role == "baseline"
     }
     return {name: scores for name, scores in found.items() if scores}
+
+
+def answered(archive: Archive, run_id: int) -> int:
+    """Requests that count towards a run's designs: all but those whose design was rejected for telling nothing new."""
+    rejected = sum(state is State.REJECTED for state, _ in archive.states(run_id).values())
+    return len(archive.requests(run_id)) - rejected

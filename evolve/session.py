@@ -20,6 +20,7 @@ from evolve.errors import InputError
 from evolve.loop import Search
 from evolve.plan import draw, make_plan
 from evolve.progress import Watch
+from evolve.results import answered
 
 if TYPE_CHECKING:
     from evolve.config import RunConfig
@@ -157,7 +158,7 @@ def _is_complete(archive: Archive, run: Run) -> bool:
     from evolve.config import RunConfig
 
     config = RunConfig.model_validate_json(run.config)
-    return config.strategy == "eval" or (run.id is not None and len(archive.requests(run.id)) >= config.designs)
+    return config.strategy == "eval" or (run.id is not None and answered(archive, run.id) >= config.designs)
 
 
 def _hire(config: RunConfig, backend: str, run: str) -> Executor:

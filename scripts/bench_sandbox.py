@@ -6,7 +6,7 @@
 - fresh guest: `own` is the CPU time of the guest's process until it is ready (on docker it begins as runc's init);
   `all in` adds what starts and ends it: this process, setpriv and bwrap, or runc, its shim, dockerd and containerd.
   The latter two are counted whole, with what others ask of them meanwhile; a shim's own end is not counted.
-- episode: fork and retrieval of a design that has built 100 MB; `whole` adds the end of the fork.
+- episode: fork and retrieval of five lines out of 400,000, which take 100 MB; `whole` adds the end of the fork.
 - left behind: after many designs in a row, and after a driver was killed by SIGKILL.
 
 The last line is JSON. CPU times hold on a busy machine better than wall times do; the load is printed with them, and

@@ -4,12 +4,15 @@ With `--json` a command writes one JSON value to standard output and nothing els
 standard error. An *estimate* is `{"mean", "interval": [low, high], "n"}`: a mean over n tasks with its 95 % interval;
 it is null where there is none. A *design* is named by its whole id. Times are ISO 8601 in UTC, durations in seconds.
 
-run, top    `run`, `status`, `domain`, `strategy`, `designs` (asked for), `evaluated`, `failed`, `no_memory`,
-            `nearest_trajectory` and `constant` (estimates), `archive`, `top`: a list of `rank`, `design`, `number`,
-            `score`, `interval`, `n`, `gain` (estimate, paired by task, over no memory), `gain_over_nearest`, `tokens`,
-            `summary`, `change`; `run` also has `played` and `reused`, the episodes of this sitting
+run, top    `run`, `status`, `domain`, `strategy`, `designs` (asked for), `evaluated`, `failed`, `rejected` (they told
+            just what another one tells), `no_memory`, `nearest_trajectory` and `constant` (estimates), `archive`,
+            `finalists`: a list of `design`, `searched` and `confirmed` (estimates of the gain), `optimism` (their
+            difference), `dominance` (probability of being better than another finalist), `controls` (gains by name:
+            `blank`, `shuffled`); `top`: a list of `rank`, `design`, `number`, `score`, `interval`, `n`, `gain`
+            (estimate, paired by task, over no memory), `gain_over_nearest`, `tokens`, `summary`, `change`; `run` also
+            has `played` and `reused`, the episodes of this sitting
 runs        a list of `run`, `status` (running, interrupted, done), `domain`, `agent`, `strategy`, `proposer`, `seed`,
-            `designs`, `evaluated`, `failed`, `best` (`design`, `score`, `interval`, `n`; or null), `looks`,
+            `designs`, `evaluated`, `failed`, `rejected`, `best` (`design`, `score`, `interval`, `n`; or null), `looks`,
             `sandbox`, `created`, `seconds`, `config` (all flags)
 show        `design`, `run`, `number` (0: a baseline), `state`, `reason`, `origin`, `summary`, `change`, `score`,
             `interval`, `n`, `no_memory`, `gain`, `gain_over_nearest`, `gain_over_parent`, `tokens`, `cut`, `calls`,

@@ -155,6 +155,7 @@ def _run_json(archive: Archive, run: Run) -> dict[str, Any]:
         "designs": config.designs,
         "evaluated": states["evaluated"],
         "failed": states["failed"],
+        "rejected": states["rejected"],
         "best": {"design": best[0].design_id, **score_json(estimate_of(best[0]))} if best else None,
         "looks": archive.looks(run.id),
         "sandbox": run.sandbox.partition(" ")[0],

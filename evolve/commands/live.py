@@ -122,7 +122,13 @@ def rows(progress: Progress) -> Sequence[tuple[str, str]]:
             ("gain", f"{estimate_text(progress.gain, signed=True)}  over no memory, paired by task"),
         ]
     if progress.searching_since is not None:
-        found.append(("designs", f"{progress.done} of {progress.total} done, {progress.failed} of them failed"))
+        found.append(
+            (
+                "designs",
+                f"{progress.done} of {progress.total} done, {progress.failed} of them failed;"
+                f" {progress.rejected} more told nothing new",
+            )
+        )
     rate = progress.played / seconds
     found.append(("episodes", f"{progress.played} played ({rate:.1f} a second), {progress.reused} reused"))
     found.append(("time", f"{minutes(seconds)}" + (f", about {minutes(left)} left" if left is not None else "")))

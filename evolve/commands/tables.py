@@ -136,7 +136,8 @@ def print_top(archive: Archive, run: Run, rows: Sequence[Row]) -> None:
     config, states = config_of(run), counts(archive, run.id)
     say(
         f"run {run.id}: {config.strategy} on {config.domain}, seed {config.seed}; {status_of(archive, run)}: "
-        f"{states['evaluated']} evaluated, {states['failed']} failed, of {config.designs}\n"
+        f"{states['evaluated']} evaluated, {states['failed']} failed, of {config.designs};"
+        f" {states['rejected']} told nothing new\n"
     )
     lines = [
         (
@@ -209,6 +210,7 @@ def top_json(archive: Archive, run: Run, rows: Sequence[Row]) -> dict[str, Any]:
         "designs": config.designs,
         "evaluated": states["evaluated"],
         "failed": states["failed"],
+        "rejected": states["rejected"],
         **{name: estimate_json(mean_of(baselines.get(name))) for name in BASELINE_NAMES},
         "archive": str(archive.path),
         "finalists": [finalist_json(finalist) for finalist in ranking(archive, run.id)],

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.docker import Docker
 from tests.engines import OwnEngine, own_engine, why_not
 
 SCRIPT = Path(sys.executable).parent / "evolve"
@@ -82,6 +83,9 @@ class Run:
 def test_a_run_waits_for_its_engine(tmp_path: Path, engine: OwnEngine, how: signal.Signals, workers: int) -> None:
     run = Run(tmp_path, engine, workers)
     run.until_evaluated(2)
+    names = engine.containers()
+    assert names
+    assert all(name.startswith("palimpsest-1-") for name in names), "containers carry the run's number"
     engine.end(how)
     run.until_it_says("the Docker engine does not answer")
     engine.start()
@@ -89,4 +93,22 @@ def test_a_run_waits_for_its_engine(tmp_path: Path, engine: OwnEngine, how: sign
     assert (result["status"], result["evaluated"], result["failed"]) == ("done", 6, 0), said
     assert said.count("waiting for it") == said.count("the run goes on") == 1, said
     assert "Traceback" not in said
+    assert engine.containers() == []
+
+
+def test_a_run_that_waits_can_be_interrupted(
+    tmp_path: Path, engine: OwnEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(tmp_path, engine, workers=0)
+    run.until_evaluated(1)
+    engine.end(signal.SIGKILL)
+    run.until_it_says("waiting for it")
+    run.process.send_signal(signal.SIGINT)
+    assert run.process.wait(timeout=30) == 130, run.said
+    assert "Interrupted. What is done is kept" in run.said.splitlines()[-1]
+    engine.start()
+    monkeypatch.setenv("DOCKER_HOST", engine.address)
+    left = len(engine.containers())
+    assert left > 0, "nobody could remove them"
+    assert Docker().reap() == left
     assert engine.containers() == []
