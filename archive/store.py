@@ -189,6 +189,12 @@ class Archive:
             statement = select(Event.design_id, Event.state, Event.reason).where(col(Event.id).in_(newest))
             return {design: (State(state), reason) for design, state, reason in session.exec(statement)}
 
+    def reached(self, run_id: int, state: State) -> Sequence[str]:
+        """The designs of a run that ever were in a state, in the order in which they came to it."""
+        with self.transaction() as session:
+            statement = select(Event.design_id).where(Event.run_id == run_id, Event.state == state.value)
+            return list(dict.fromkeys(session.exec(statement.order_by(col(Event.id)))))
+
     def life(self, run_id: int, design_id: str) -> Sequence[Event]:
         """All events of a design in a run, oldest first."""
         with self.transaction() as session:

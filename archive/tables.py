@@ -17,6 +17,11 @@ class State(StrEnum):
     REJECTED = "rejected"
     SMOKE = "smoke"
     FAILED = "failed"
+    SMALL = "small"
+    DROPPED = "dropped"
+    """Its score is one on the small rung's tasks."""
+    AUDITED = "audited"
+    """Would have been dropped, and goes on like `FULL`, so that what dropping costs is seen."""
     FULL = "full"
     EVALUATED = "evaluated"
     FINALIST = "finalist"
@@ -24,7 +29,7 @@ class State(StrEnum):
 
 
 SCORED = frozenset({State.EVALUATED, State.FINALIST, State.BEST})
-"""States of a design that has a score."""
+"""States of a design that was evaluated on all of a run's tasks."""
 
 
 class Meta(SQLModel, table=True):

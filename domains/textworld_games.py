@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -9,8 +10,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -66,20 +67,45 @@ class Game:
 def generate(games: Sequence[Game]) -> None:
     """Make the games that are not in the cache yet, in one child process, which loads TextWorld once.
 
-    Each is written into a directory of its own and moved into place whole; where another process was first, its
-    files, which are the same, are kept.
+    Each is written into a directory of its own and moved into place whole. Processes that want the same games at the
+    same time share the work: what another is making is left for the end, and by then mostly there.
     """
     missing = [game for game in dict.fromkeys(games) if not game.path().exists()]
     if not missing:
         return
     cache_directory().mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache_directory(), prefix=".new-") as scratch, _Generator() as generator:
-        for game in missing:
-            directory = Path(scratch) / game.key()
+        left = [game for game in missing if not _make(game, Path(scratch), generator, patient=False)]
+        for game in left:
+            _make(game, Path(scratch), generator, patient=True)
+
+
+def _make(game: Game, scratch: Path, generator: _Generator, *, patient: bool) -> bool:
+    """Make a game unless another process did; false where one is doing it now and we are not `patient`."""
+    with _claim(game, patient=patient) as claimed:
+        if claimed and not game.path().exists():
+            directory = scratch / game.key()
             directory.mkdir()
             generator.make(game, directory / game.path().name)
             (directory / "game.ni").unlink(missing_ok=True)
             _move(directory, game.directory())
+    return claimed
+
+
+@contextmanager
+def _claim(game: Game, *, patient: bool) -> Iterator[bool]:
+    """Hold a lock on the making of a game, which ends with the process at the latest."""
+    file = cache_directory() / f".claim-{game.key()}"
+    with file.open("w") as claim:
+        try:
+            fcntl.flock(claim, fcntl.LOCK_EX if patient else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            file.unlink(missing_ok=True)
 
 
 def _move(source: Path, target: Path) -> None:

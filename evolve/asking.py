@@ -89,11 +89,11 @@ class Conversation:
         """Ask or tell once; false where both have to wait."""
         if self._may_ask():
             number = len(self.population.asked)
-            ask = self.strategy.ask(self.population, self._rng(number, 0))
+            ask = self.strategy.ask(self.population, randomness(self.config.seed, number, 0))
             if isinstance(ask, Propose):
                 self._take_up(self._request(number, ask), ask)
                 return True
-        number = self._told if self.config.reproducible else min(self._endings, default=-1)
+        number = self._told if self.config.reproducible else next(iter(self._endings), -1)
         if number not in self._endings:
             return False
         self._tell(self._endings.pop(number))
@@ -154,7 +154,7 @@ class Conversation:
             self._endings[request.number] = Ending(design_id, score, verdict.signature)
 
     def _propose(self, request: Request, ask: Propose) -> str | None:
-        rng = self._rng(request.number, 1)
+        rng = randomness(self.config.seed, request.number, 1)
         search = self.search
         parents = [search.archive.exactly(parent) for parent in ask.parents]
         for _ in range(DRAWS):
@@ -171,13 +171,10 @@ class Conversation:
         search.note(f"request {request.number} drew {DRAWS} designs that the run has already, and none that is new")
         return None
 
-    def _rng(self, number: int, use: int) -> np.random.Generator:
-        return np.random.default_rng(np.random.SeedSequence(self.config.seed, spawn_key=(number, use)))
-
     # What is known
 
     def _known_endings(self) -> dict[int, Ending]:
-        """How the requests ended that earlier sittings finished."""
+        """How the requests ended that earlier sittings finished, in the order in which their scores were committed."""
         archive, run_id = self.search.archive, self.search.run_id
         states = archive.states(run_id)
         rows = {row.design_id: row for row in archive.evaluations(run_id, Role.DEPLOYMENT)}
@@ -191,7 +188,8 @@ class Conversation:
                 known[number] = Ending(design, rows[design].score, rows[design].signature)
             elif state in (None, State.FAILED, State.REJECTED):
                 known[number] = Ending(design or "", rejected=state is State.REJECTED)
-        return known
+        order = {design: place for place, design in enumerate(rows)}
+        return dict(sorted(known.items(), key=lambda item: order.get(item[1].design, -1)))
 
     def _restore(self) -> None:
         """Ask again what was asked, without the strategy, and take up what was under way."""
@@ -201,7 +199,7 @@ class Conversation:
             self.population.ask(ask.parents)
             self._take_up(request, ask)
         while self._endings:
-            self._tell(self._endings.pop(min(self._endings)))
+            self._tell(self._endings.pop(next(iter(self._endings))))
 
     def _tell(self, ending: Ending) -> None:
         """Tell the population how a request ended."""
@@ -219,3 +217,8 @@ class Conversation:
             scores = self.search.judge.scores(ending.design, Role.DEPLOYMENT)
             progress.best = (ending.design, estimate(list(scores.values())))
             progress.gain = paired(scores, self.search.baselines["no_memory"])
+
+
+def randomness(seed: int, number: int, use: int) -> np.random.Generator:
+    """The random stream of a request: of the strategy's choice (`use` 0), or of the proposer (1)."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number, use)))

@@ -212,6 +212,24 @@ def held_out(
 
 
 @app.command()
+def replay(
+    run_number: Annotated[int, typer.Argument(metavar="RUN", help="Number of the run.")],
+    archive: ArchiveOption = ARCHIVE,
+    as_json: JsonOption = False,
+) -> None:
+    """Decide everything again from the archive, and say whether it comes out the same. Exit code 1 where it does not.
+
+    The strategy chooses parents from the scores that it knew then, and the proposer writes from those parents. Nothing
+    is played, and nothing is written.
+
+    Example: evolve replay 1
+    """
+    from evolve.commands.replay import replay_run
+
+    replay_run(archive, run_number, as_json=as_json)
+
+
+@app.command()
 def domains(as_json: JsonOption = False) -> None:
     """List the domains, whether they are installed, and how many tasks each role has."""
     from evolve.commands.inspect import list_domains

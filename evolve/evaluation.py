@@ -57,6 +57,9 @@ class Verdict:
     signature: bytes
     """Address of all that was told."""
 
+    dropped: bool = False
+    """Whether it ended on the small rung, which is part of what the trial had asked for."""
+
     def by_task(self) -> dict[str, float]:
         """Score of each task, its repeats averaged.
 
@@ -104,26 +107,30 @@ def signature(answers: Built | Lived) -> bytes:
     return hashlib.blake2b(json.dumps(told).encode(), digest_size=16).digest()
 
 
-def score(answers: Built | Lived, plan: Plan, job: LiveJob) -> Generator[Need, Any, Verdict]:
-    """Score what a design told; its episodes are still to be played unless they were live."""
+def score(answers: Built | Lived, plan: Plan, job: LiveJob, part: Verdict | None = None) -> Generator[Need, Any, Verdict]:
+    """Score what a design told; its episodes are still to be played unless they were live, or of a `part` scored."""
     if isinstance(answers, Lived):
         return _score_live(answers)
-    return (yield from _score_built(answers, plan, job))
+    known = {episode.key: episode.score for episode in part.episodes if episode.key is not None} if part else {}
+    return (yield from _score_built(answers, plan, job, known))
 
 
-def _score_built(built: Built, plan: Plan, job: LiveJob) -> Generator[Need, Any, Verdict]:
+def _score_built(
+    built: Built, plan: Plan, job: LiveJob, known: Mapping[bytes, float]
+) -> Generator[Need, Any, Verdict]:
     orders = {
         (delivery.task_id, repeat): plan.order(spec, repeat, delivery.items, built.instructions)
         for spec, delivery in zip(job.specs, built.deliveries, strict=True)
-        for repeat in range(job.repeats)
+        for repeat in job.rounds
         if not delivery.fault
     }
-    scores: dict[bytes, float] = yield Episodes(list(orders.values()))
+    unknown = [order for order in orders.values() if order.key not in known]
+    scores: dict[bytes, float] = {**known, **(yield Episodes(unknown))}
     told = {}
     episodes = []
     for delivery in built.deliveries:
         key, told[key] = _address(began_with(delivery.items))
-        for repeat in range(job.repeats):
+        for repeat in job.rounds:
             order = orders.get((delivery.task_id, repeat))
             episode = order.key if order is not None else None
             score = scores[episode] if episode is not None else 0.0

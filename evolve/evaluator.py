@@ -44,6 +44,7 @@ class Evaluator:
         self.backend = make(backend, run=run, runtime=runtime)
         self._pool: Pool | None = None
         self._memories = Memories()
+        self._prepared: set[str] = set()
         self._introduce = lru_cache(maxsize=None)(lambda spec: introduce(self.domain, spec))
 
     def run(self, job: Job, collection: Sequence[Trajectory]) -> Result:
@@ -51,13 +52,16 @@ class Evaluator:
         try:
             match job:
                 case PrepareJob():
-                    self.domain.prepare(job.specs)
+                    self._prepare(job.specs)
                     return None
                 case PlayJob():
+                    self._prepare([order.spec for order in job.orders])
                     return self._play(job)
                 case BuildJob():
+                    self._prepare(job.specs)
                     return self._build(job, collection)
                 case LiveJob():
+                    self._prepare(job.specs)
                     return LivePlay(self.domain, self.agent, self._guests(), job, collection, self._memories).run()
         except (MachineFault, OSError) as fault:
             return MachineTrouble(str(fault), away=self.absence() is not None)
@@ -74,6 +78,11 @@ class Evaluator:
         if self._pool is not None:
             self._pool.close()
             self._pool = None
+
+    def _prepare(self, specs: Sequence[TaskSpec]) -> None:
+        """Have on this machine's disk what the tasks need, made at once: they may have been prepared on another."""
+        self.domain.prepare([spec for spec in specs if spec.id not in self._prepared])
+        self._prepared.update(spec.id for spec in specs)
 
     def _play(self, job: PlayJob) -> list[Played]:
         results = []

@@ -14,22 +14,28 @@ class Executor(Protocol):
     """Does jobs, in any order. A job that was submitted comes back exactly once."""
 
     slots: int
-    """How many jobs can be under way at once, each in its lane: 0 to `slots` - 1."""
+    """How many jobs can be under way at once, each in its lane: 0 to `slots` - 1. It may grow, and never shrinks."""
 
     def share(self, collection: Sequence[Trajectory]) -> None:
         """Set the trajectories that later designs are built from."""
 
     def free(self) -> Sequence[int]:
-        """Lanes in which nothing is under way."""
+        """Lanes that have a worker and in which nothing is under way."""
+
+    def builds(self, lane: int) -> bool:
+        """Whether the lane may be given designs to build; where no worker could build any, every lane may."""
 
     def submit(self, ticket: int, job: Job, lane: int) -> None:
         """Start a job in a free lane, under a number of the caller's."""
 
     def collect(self) -> list[tuple[int, Result]]:
-        """Wait until at least one job is done, and return all that are; nothing where none is under way."""
+        """Wait until a job is done, and return all that are; nothing where none is, or after a while of waiting."""
 
     def absence(self, lane: int) -> str | None:
         """Why the worker of a lane can start no guest now, if that is so."""
+
+    def news(self) -> Sequence[str]:
+        """What became of the machines since the last time, in sentences."""
 
     def close(self) -> None:
         """End the workers and their guests."""
@@ -53,6 +59,10 @@ class SerialExecutor:
         """The one lane, unless a job was given."""
         return (0,) if self._given is None else ()
 
+    def builds(self, lane: int) -> bool:
+        """The one lane does everything."""
+        return True
+
     def submit(self, ticket: int, job: Job, lane: int) -> None:
         """Keep the job until `collect`."""
         self._given = (ticket, job)
@@ -67,6 +77,10 @@ class SerialExecutor:
     def absence(self, lane: int) -> str | None:
         """Ask the evaluator."""
         return self._evaluator.absence()
+
+    def news(self) -> Sequence[str]:
+        """Nothing happens here that the jobs do not say."""
+        return ()
 
     def close(self) -> None:
         """End the guests."""

@@ -67,6 +67,8 @@ FINAL = frozenset({State.FINALIST, State.BEST})
 
 
 def _ranked(archive: Archive, run_id: int, designs: list[str]) -> list[Finalist]:
+    if not designs:
+        return []
     none = {role: baseline_scores(archive, run_id, role)["no_memory"] for role in (Role.DEPLOYMENT, Role.CONFIRMATION)}
     played = {design: {role: task_scores(archive, run_id, design, role) for role in none} for design in designs}
     everything = {design: {**scores[Role.DEPLOYMENT], **scores[Role.CONFIRMATION]} for design, scores in played.items()}

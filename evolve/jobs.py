@@ -78,13 +78,19 @@ class LiveJob:
     specs: tuple[TaskSpec, ...]
     repeats: int
     first_seed: int
-    """The agent's seed in the first repeat; the next has the next."""
+    """The agent's seed in repeat 0; the next has the next."""
     smoke: int
     budget: int
     """Tokens of memory that one retrieval may deliver."""
     dynamic: bool
     check_purity: bool = False
     """Whether to ask again in another order, in a fresh guest; a dynamic memory changes meanwhile and is not asked."""
+    first_repeat: int = 0
+
+    @property
+    def rounds(self) -> range:
+        """The numbers of the repeats."""
+        return range(self.first_repeat, self.first_repeat + self.repeats)
 
 
 Job = PrepareJob | PlayJob | BuildJob | LiveJob
@@ -179,6 +185,8 @@ class MachineTrouble:
     reason: str
     away: bool = False
     """Whether the worker could start no guest at all when it happened: the sandbox itself is gone, for now."""
+    lost: bool = False
+    """Whether the worker itself is gone; another takes its place."""
 
 
 Result = list[Played] | Built | Lived | None | MachineTrouble

@@ -83,7 +83,7 @@ class LivePlay:
 
     def run(self) -> Lived:
         """All episodes: in dynamic mode a guest for each pass, else one for all."""
-        everyone = range(self._job.repeats)
+        everyone = self._job.rounds
         lived = Lived()
         for repeats in [(repeat,) for repeat in everyone] if self._job.dynamic else [everyone]:
             done = attempt(self._pool, partial(self._sit, repeats))

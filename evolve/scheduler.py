@@ -11,7 +11,7 @@ from typing import Any
 from evolve.errors import StandstillError
 from evolve.evaluation import Episodes, Need
 from evolve.executor import Executor
-from evolve.jobs import EpisodeOrder, Job, Lived, MachineTrouble, Played, PlayJob, Result
+from evolve.jobs import BuildJob, EpisodeOrder, Job, Lived, LiveJob, MachineTrouble, Played, PlayJob, Result
 from evolve.lanes import Lanes
 
 CHUNK = 8
@@ -78,11 +78,15 @@ class Scheduler:
 
     def step(self) -> None:
         """Hand out jobs to all free workers, wait for a result, and let the activities go on."""
+        self._lanes.widen(self._executor.slots)
         for lane in self._executor.free():
-            if (ticket := self._lanes.pop(lane)) is not None:
+            if (ticket := self._lanes.pop(lane, builds=self._executor.builds(lane))) is not None:
                 self._jobs[ticket].at = lane
                 self._executor.submit(ticket, self._jobs[ticket].job, lane)
-        for ticket, result in self._executor.collect():
+        results = self._executor.collect()
+        for sentence in self._executor.news():
+            self._say(sentence)
+        for ticket, result in results:
             handed = self._jobs.pop(ticket)
             if isinstance(result, MachineTrouble):
                 self._again(handed, result)
@@ -137,24 +141,26 @@ class Scheduler:
     def _line_up(self, handed: _Handed) -> None:
         ticket = next(self._tickets)
         self._jobs[ticket] = handed
-        self._lanes.push(handed.owner.number, ticket, handed.lane)
+        builds = isinstance(handed.job, BuildJob | LiveJob)
+        self._lanes.push(handed.owner.number, ticket, handed.lane, builds=builds)
 
     def _again(self, handed: _Handed, trouble: MachineTrouble) -> None:
-        """Hand a job out again: once the sandbox is back where it was away, else a little later, not for ever."""
+        """Hand a job out again, not for ever: where the sandbox is away once it is back, or where there is another."""
         if trouble.away:
             self._wait_for_sandbox(handed.at)
         else:
             self._say(f"the machine failed, trying again: {trouble.reason}")
             if handed.tries >= TRIES:
                 raise StandstillError(f"the machine failed {TRIES} times at the same work, last: {trouble.reason}")
-            time.sleep(2.0 ** (handed.tries - 1))
+            if not trouble.lost:  # else the next worker's start is wait enough
+                time.sleep(2.0 ** (handed.tries - 1))
             handed.tries += 1
         self._line_up(handed)
 
     def _wait_for_sandbox(self, lane: int) -> None:
         reason = self._executor.absence(lane)
-        if reason is None:
-            return
+        if reason is None or not self._executor.builds(lane):
+            return  # it is back, or others go on building
         self._say(f"{reason.partition(';')[0]}; waiting for it")
         began = time.monotonic()
         while self._executor.absence(lane) is not None:

@@ -53,6 +53,7 @@ def sit_down(
     with _seats(config, path, watch, find, allow_unsafe=allow_unsafe) as sitting:
         run, archive = sitting.run, sitting.archive
         run.sandbox = describe(sitting.backend)
+        run.image = sitting.backend.image()
         run.status = "running"
         archive.save(run)
         began, before = time.monotonic(), run.elapsed

@@ -37,6 +37,24 @@ def estimate(values: Sequence[float]) -> Estimate:
     return Estimate(float(sample.mean()), float(low), float(high), len(sample))
 
 
+def upper_bound(values: Sequence[float], confidence: float = 0.9) -> float:
+    """The one-sided upper confidence bound of the mean of one value a task, by the same bootstrap.
+
+    Its level is widened as in `estimate`, at this end alone (Hesterberg 2015, section 5.3). Of a dozen values the mean
+    lies above it in 10 % of normal samples, in 4 to 8 % where most values are zero, and in 22 % where a rare large
+    value outweighs many small ones of the other sign: no bound of so few values knows what it did not see.
+
+    >>> upper_bound([-0.5, -0.5, -0.5, -0.5])
+    -0.5
+    """
+    import numpy as np
+    from scipy.special import ndtr
+
+    sample = np.asarray(values, dtype=float)
+    means = sample[_draws(len(sample))].mean(axis=1)
+    return float(np.quantile(means, ndtr(_quantile(len(sample), confidence))))
+
+
 def paired(ours: Mapping[str, float], theirs: Mapping[str, float]) -> Estimate:
     """Mean difference by task with its interval, over the tasks that both have."""
     return estimate([ours[task] - theirs[task] for task in sorted(ours.keys() & theirs.keys())])
@@ -126,9 +144,14 @@ def _draws(size: int) -> Any:
 @cache
 def _levels(size: int) -> tuple[float, float]:
     """The widened levels of a 95 % interval."""
-    from scipy.special import ndtr, stdtrit
+    from scipy.special import ndtr
 
-    if size < 2:
-        return 0.025, 0.975
-    low = float(ndtr(-((size / (size - 1)) ** 0.5) * stdtrit(size - 1, 0.975)))
+    low = float(ndtr(-_quantile(size, 0.975)))
     return low, 1 - low
+
+
+def _quantile(size: int, level: float) -> float:
+    """The normal quantile whose percentile of the resamples stands for a level, in a sample of this size."""
+    from scipy.special import ndtri, stdtrit
+
+    return float((size / (size - 1)) ** 0.5 * stdtrit(size - 1, level) if size > 1 else ndtri(level))

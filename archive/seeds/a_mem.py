@@ -85,7 +85,8 @@ class AMem(MemoryDesign):
 
     def retrieve(self, query: Query) -> Memory:
         """The notes nearest to the goal and observation, and those that they link to."""
-        nearest = self._nearest(f"{query.task.goal}\n{query.observation}", TOLD)
+        asked = f"{query.task.goal}\n{query.observation}"
+        nearest = self._nearest(asked, self._embedded([asked])[0], TOLD)
         linked = (other for name in nearest for other in self.notes[name].links if other in self.notes)
         names = list(dict.fromkeys([*nearest, *linked]))
         items = [Item(name, self._told(self.notes[name])) for name in names]
@@ -102,7 +103,7 @@ class AMem(MemoryDesign):
 
     def _evolve(self, note: Note) -> None:
         """Link a note with its neighbours and change those: as the model says, or else by likeness and words."""
-        near = self._nearest(note.text, NEIGHBOURS, note.vector)
+        near = self._nearest(note.text, note.vector, NEIGHBOURS)
         self.made += 1
         self.notes[name := f"n{self.made}"] = note
         if self.toolkit.has_llm and self._evolved(name, near):
@@ -149,9 +150,8 @@ class AMem(MemoryDesign):
             links = self.notes[one].links
             self.notes[one].links = [*(link for link in links if link != two), two][-NEIGHBOURS:]
 
-    def _nearest(self, text: str, limit: int, vector: list[float] | None = None) -> dict[str, float]:
+    def _nearest(self, text: str, vector: list[float] | None, limit: int) -> dict[str, float]:
         """The notes most like a text, with their likeness, the most alike first."""
-        vector = vector or self._embedded([text])[0]
         asked = frozenset(words(text))
         alike = {name: note.likeness(vector, asked) for name, note in self.notes.items()}
         best = sorted((name for name in alike if alike[name] > 0), key=lambda name: -alike[name])[:limit]

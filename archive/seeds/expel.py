@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import mul
@@ -104,7 +103,7 @@ class ExpeL(MemoryDesign):
     def _placed(self, text: str) -> Operation:
         """UPVOTE the insight that covers a text, or EDIT one to cover it where most of that was rewarded, or ADD it."""
         for name, insight in self.insights.items():
-            if covers(insight.text).fullmatch(text):
+            if covers(insight.text, text):
                 return "UPVOTE", name, ""
         for name, insight in self.insights.items():
             wider = generalised(insight.text.split(), text.split())
@@ -174,15 +173,16 @@ def likeness(one: Key, other: Key) -> float:
     return len(one[0] & other[0]) / max(1, len(one[0] | other[0]))
 
 
-def covers(text: str) -> re.Pattern[str]:
-    """What an insight covers; a slot stands for any words."""
-    return re.compile(".+".join(map(re.escape, text.split("_"))))
+def covers(text: str, action: str) -> bool:
+    """Whether an insight speaks of an action; its first slot stands for any words."""
+    head, slot, tail = text.partition("_")
+    fits = action.startswith(head) and action.endswith(tail) and len(action) > len(head) + len(tail)
+    return text == action or (bool(slot) and fits)
 
 
 def earnings(text: str, episode: Episode) -> list[float]:
     """The rewards of the actions that an insight covers."""
-    pattern = covers(text)
-    return [reward for action, reward in episode.rewards.items() if pattern.fullmatch(action)]
+    return [reward for action, reward in episode.rewards.items() if covers(text, action)]
 
 
 def generalised(one: list[str], other: list[str]) -> str:

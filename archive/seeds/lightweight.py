@@ -56,12 +56,13 @@ class Lightweight(MemoryDesign):
         self.lessons: dict[str, Lesson] = {}
         self.facts: dict[str, float] = {}
         self.seen: set[str] = set()
+        self.was_refused = False
         self.made = self.met = 0
         self.total = 0.0
 
     def update(self, trajectory: Trajectory) -> None:
         """Count what the told lessons led to, learn new ones from a good episode, and prune; its facts are over."""
-        self.facts, self.seen = {}, set()
+        self.facts, self.seen, self.was_refused = {}, set(), False
         is_good = trajectory.success or trajectory.score > self.total / max(1, self.met)
         self.total += trajectory.score
         self.met += 1
@@ -99,7 +100,7 @@ class Lightweight(MemoryDesign):
 
         What was rewarded in another task before is no longer operational: it holds across tasks, and is strategic.
         """
-        if self._told(trajectory):
+        if self._advised(trajectory):
             return
         known = {each.text: each for each in self.lessons.values()}
         ranked = dict.fromkeys(s.action[:LONGEST] for s in sorted(key_steps(trajectory), key=lambda s: -s.reward))
@@ -110,7 +111,7 @@ class Lightweight(MemoryDesign):
         for text in [text for text in ranked if text not in known][:NEW]:
             self._add(Lesson(text, "operational", trajectory.task.id))
 
-    def _told(self, trajectory: Trajectory) -> bool:
+    def _advised(self, trajectory: Trajectory) -> bool:
         """Add what the model says; False where it says nothing."""
         if not self.toolkit.has_llm:
             return False
@@ -131,9 +132,9 @@ class Lightweight(MemoryDesign):
         """Facts with how telling they are: named by the model, else new lines that speak of what lessons speak of."""
         new = [line for line in lines(step.observation[:4000]) if len(line) <= LONGEST and line not in self.seen]
         self.seen.update(new)
-        if self.toolkit.has_llm:
-            prompt = f"After {step.action[:200]!r}: {step.observation[:4000]}\n\nAt most {FACTS} short facts to keep?"
-            return dict.fromkeys(strings(self._asked(prompt, CHOICE), "texts")[:FACTS], 1.0)
+        prompt = f"After {step.action[:200]!r}: {step.observation[:4000]}\n\nAt most {FACTS} short facts to keep?"
+        if self.toolkit.has_llm and (named := strings(self._asked(prompt, CHOICE), "texts")):
+            return dict.fromkeys(named[:FACTS], 1.0)
         news = {line: set(words(line)) for line in new if overlap(step.action, line) < 1}  # the rest echoes the action
         telling = self._shares(news, {word for each in self.lessons.values() for word in words(each.text)})
         best = sorted((line for line in telling if telling[line] > 0), key=lambda line: -telling[line])[:FACTS]
@@ -157,9 +158,11 @@ class Lightweight(MemoryDesign):
         return {n: fsum(w[x] for x in w.keys() & others) / fsum(w.values()) for n, w in weighed.items()}
 
     def _asked(self, prompt: str, schema: dict[str, Any]) -> Any:
+        """The model's answer, or nothing; once it has refused it is left in peace until the episode is over."""
         try:
-            return self.toolkit.llm(prompt, schema)
+            return None if self.was_refused else self.toolkit.llm(prompt, schema)
         except ToolError:
+            self.was_refused = True
             return None
 
 

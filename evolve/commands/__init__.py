@@ -29,6 +29,7 @@ check       `design` (null where the file holds none), `sandbox`, `passed`, `che
 test        `run`, `design`, `domain`, `score`, `interval`, `n`, `no_memory`, `nearest_trajectory`, `constant`,
             `gain`, `gain_over_nearest`, `gain_over_constant`, `search_score`, `tokens`, `cut`, `repeats`, `look` (1
             for the first), `sandbox`, `not_isolated`
+replay      `run`, `requests`, `differences`: a list of `request`, `design`, `difference`
 domains     a list of `domain`, `version`, `installed`, `roles` (tasks by role), `max_steps`, `licence`, `summary`
 doctor      `usable`, `findings`: a list of `name`, `ok`, `needed`, `detail`, `remedy`
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox.image.layers import GUEST_PATH, WHEELS, guest_layer, interpreter_root
+from sandbox.image.layers import GUEST_PATH, WHEELS, guest_key, guest_layer, interpreter_root, root_key
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -45,7 +45,7 @@ def image_id(client: DockerClient) -> str:
 
 def guest_tag() -> str:
     """The name under which guests find their image, whatever it was built on."""
-    return f"{REPOSITORY}:{'-'.join(folder.name.partition('-')[2] for folder in (guest_layer(), interpreter_root()))}"
+    return f"{REPOSITORY}:{guest_key()}-{root_key()}"
 
 
 def build(client: DockerClient, base: str) -> str:
@@ -128,7 +128,7 @@ def _add_bytes(archive: tarfile.TarFile, name: str, content: bytes) -> None:
 
 
 def _scratch_tag() -> str:
-    return f"{BASE_REPOSITORY}:{interpreter_root().name.partition('-')[2]}"
+    return f"{BASE_REPOSITORY}:{root_key()}"
 
 
 def _scratch(client: DockerClient) -> str:

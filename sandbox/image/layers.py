@@ -35,18 +35,28 @@ _DIGEST = ".sha256"
 @cache
 def interpreter_root() -> Path:
     """The root folder: Python, its libraries and the wheels, everything that design code can import but our own."""
-    parts = [BUILDER_VERSION, sys.version, platform.machine(), sys.platlibdir, os.path.realpath(sys.executable)]
-    parts += [f"{name}=={version(name)}" for name in WHEELS]
-    return _held("root", _key(part.encode() for part in parts), _fill_root)
+    return _held("root", root_key(), _fill_root)
 
 
 @cache
 def guest_layer() -> Path:
     """The folder that holds `sandbox/guest` and nothing else of ours; it lies at `GUEST_PATH` inside."""
-    sources = sorted(Path(guest.__file__).parent.glob("*.py"))
-    parts = [BUILDER_VERSION.encode(), sys.version.encode()]
-    parts += [each.name.encode() + b"\0" + each.read_bytes() for each in sources]
-    return _held("guest", _key(parts), lambda folder: _fill_guest(folder, sources))
+    return _held("guest", guest_key(), _fill_guest)
+
+
+@cache
+def root_key() -> str:
+    """What names the root: the interpreter and the wheels that it is made from."""
+    parts = [BUILDER_VERSION, sys.version, platform.machine(), sys.platlibdir, os.path.realpath(sys.executable)]
+    parts += [f"{name}=={version(name)}" for name in WHEELS]
+    return _key(part.encode() for part in parts)
+
+
+@cache
+def guest_key() -> str:
+    """What names the guest package: its sources."""
+    sources = [each.name.encode() + b"\0" + each.read_bytes() for each in _guest_sources()]
+    return _key([BUILDER_VERSION.encode(), sys.version.encode(), *sources])
 
 
 @cache
@@ -58,7 +68,7 @@ def layers_digest() -> str:
 
 def prune() -> list[Path]:
     """Remove the folders of ours, drafts too, that this version does not use and no living process holds."""
-    kept = {interpreter_root(), guest_layer()}
+    kept = {cache_folder() / f"root-{root_key()}", cache_folder() / f"guest-{guest_key()}"}
     names = ("root-*", "guest-*", ".root-*", ".guest-*", ".pruned-*")
     found = [path for name in names for path in sorted(cache_folder().glob(name)) if path.is_dir()]
     return [path for path in found if path not in kept and _remove(path)]
@@ -161,11 +171,15 @@ def _fill_root(root: Path) -> None:
     (root / "etc/group").write_text("nogroup:x:65534:\n")
 
 
-def _fill_guest(folder: Path, sources: list[Path]) -> None:
+def _guest_sources() -> list[Path]:
+    return sorted(Path(guest.__file__).parent.glob("*.py"))
+
+
+def _fill_guest(folder: Path) -> None:
     package = folder / "sandbox"
     (package / "guest").mkdir(parents=True)
     (package / "__init__.py").write_text("")
-    for source in sources:
+    for source in _guest_sources():
         shutil.copy2(source, package / "guest")
     compileall.compile_dir(package, quiet=2)
 

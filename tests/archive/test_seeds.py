@@ -126,7 +126,7 @@ def test_it_tells_something_that_fits_after_a_success(session: DesignSession, se
 
 @every_seed
 def test_it_stands_odd_episodes(session: DesignSession) -> None:
-    odd = [(), ("wait",) * 50, ("größe \u202e ändern 🥕",), ("", " "), ("x" * 20_000,), ("_ [a-z]+ (",)]
+    odd = [(), ("wait",) * 50, ("größe \u202e ändern 🥕",), ("", " "), ("x" * 20_000,), ("_ [a-z]+ (", "_" * 200)]
     for number, actions in enumerate(odd):
         session.update(episode(number, *actions, goal="x" * 20_000, success=number % 2 == 1))
         session.manage()

@@ -17,7 +17,16 @@ def findings() -> dict[str, doctor.Finding]:
 
 
 def test_everything_is_looked_at_once(findings: dict[str, doctor.Finding]) -> None:
-    expected = {"python", "compiler", "processors", "memory", "cache", "runtime runsc", "game compilers", *doctor.PACKAGES}
+    expected = {
+        "python",
+        "compiler",
+        "processors",
+        "memory",
+        "cache",
+        "runtime runsc",
+        "game compilers",
+        *doctor.PACKAGES,
+    }
     assert set(findings) == expected | {f"sandbox {name}" for name in backends.BACKENDS}
     assert len(doctor.diagnose()) == len(findings)
 

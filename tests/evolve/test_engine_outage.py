@@ -19,7 +19,7 @@ from sandbox.docker import Docker
 from tests.engines import OwnEngine, own_engine, why_not
 
 SCRIPT = Path(sys.executable).parent / "evolve"
-SMALL = ("--domain", "recall", "--collection", "8", "--deployment", "8", "--designs", "6", "--sandbox", "docker")
+SMALL = ("--domain", "recall", "--collection", "8", "--collection-repeats", "1", "--deployment", "8", "--designs", "4")
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ class Run:
     """`evolve run` in a process of its own, with what it says on standard error as it comes."""
 
     def __init__(self, folder: Path, engine: OwnEngine, workers: int) -> None:
-        command = [str(SCRIPT), "run", *SMALL, "--workers", str(workers), "--json"]
+        command = [str(SCRIPT), "run", *SMALL, "--sandbox", "docker", "--workers", str(workers), "--json"]
         environment = {**os.environ, "DOCKER_HOST": engine.address}
         self.path = folder / "palimpsest.db"
         self._out, self._said = folder / "out", folder / "said"
@@ -57,11 +57,11 @@ class Run:
 
     def result(self) -> Any:
         """Wait for its end, and read what it printed."""
-        assert self.process.wait(timeout=60) == 0, self.said
+        assert self.process.wait(timeout=120) == 0, self.said
         return json.loads(self._out.read_text())
 
     def _wait(self, done: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not done():
             assert self.process.poll() is None, self.said
             assert time.monotonic() < deadline, self.said
@@ -90,7 +90,7 @@ def test_a_run_waits_for_its_engine(tmp_path: Path, engine: OwnEngine, how: sign
     run.until_it_says("the Docker engine does not answer")
     engine.start()
     result, said = run.result(), run.said
-    assert (result["status"], result["evaluated"], result["failed"]) == ("done", 6, 0), said
+    assert (result["status"], result["evaluated"], result["failed"]) == ("done", 4, 0), said
     assert said.count("waiting for it") == said.count("the run goes on") == 1, said
     assert "Traceback" not in said
     assert engine.containers() == []

@@ -191,3 +191,12 @@ def test_old_images_are_pruned_and_those_in_use_are_left(client: Any) -> None:
     assert containers.prune(only_ours) == [names[0]]
     container.remove()
     assert containers.prune(only_ours) == [names[1]]
+
+
+def test_the_command_says_what_it_pruned(tmp_path: Path) -> None:
+    (tmp_path / "guest-old").mkdir()
+    environment = {**os.environ, "PALIMPSEST_CACHE": str(tmp_path), "DOCKER_HOST": "unix:///nowhere/docker.sock"}
+    command = [sys.executable, "-m", "sandbox.image", "--prune"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines() == [f"removed {tmp_path / 'guest-old'}", "removed 1 in all"]
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,88 @@
+"""Every decision of a run once more, from what the archive holds: which parents were chosen, and what was written."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from archive.tables import Request, Run
+from evolve.asking import DRAWS, randomness
+from evolve.config import RunConfig
+from evolve.errors import InputError
+from evolve.population import Population
+from evolve.proposers.base import Brief
+from evolve.proposers.registry import make as make_proposer
+from evolve.results import DEPLOYMENT, baseline_scores
+from evolve.strategies.base import Propose
+from evolve.strategies.registry import make as make_strategy
+from sandbox.source import SourceRejected
+
+if TYPE_CHECKING:
+    from archive.store import Archive
+    from sandbox.source import SourceChecker
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One request, decided again; `difference` says what came out otherwise, and is empty where nothing did."""
+
+    request: int
+    design: str
+    difference: str
+
+
+class Replay:
+    """Decides a run's requests again. Nothing is played and nothing is written."""
+
+    def __init__(self, archive: Archive, run: Run, checker: SourceChecker) -> None:
+        assert run.id is not None
+        self.archive = archive
+        self.checker = checker
+        self.config = RunConfig.model_validate_json(run.config)
+        self.strategy, self.proposer = make_strategy(self.config), make_proposer(self.config.proposer)
+        self.requests = archive.requests(run.id)
+        numbers = {member.design_id: member.number for member in archive.members(run.id)}
+        rows = {row.design_id: row.score for row in archive.evaluations(run.id, DEPLOYMENT) if numbers[row.design_id]}
+        if self.config.reproducible:
+            rows = {design: rows[design] for design in sorted(rows, key=lambda design: numbers[design])}
+        self.scores = list(rows.items())
+        """In the order in which the strategy was told."""
+        if not (without := baseline_scores(archive, run.id).get("no_memory")):
+            raise InputError(f"run {run.id} asked for nothing yet; `evolve run` goes on with it")
+        self.baseline = fmean(without.values())
+
+    def decisions(self) -> list[Decision]:
+        """All requests, in order."""
+        return [self._decide(number, request) for number, request in enumerate(self.requests)]
+
+    def _decide(self, number: int, request: Request) -> Decision:
+        payload = json.loads(request.payload)
+        design = (json.loads(request.result) if request.result else {}).get("design") or ""
+        population = Population(baseline=self.baseline, scores=dict(self.scores[: request.told]))
+        for earlier in self.requests[:number]:
+            population.ask(tuple(json.loads(earlier.payload)["parents"]))
+        population.pending = 0  # what was asked for was not waited for
+        ask = self.strategy.ask(population, randomness(self.config.seed, number, 0))
+        chosen = list(ask.parents) if isinstance(ask, Propose) else None
+        if chosen != payload["parents"]:
+            return Decision(number, design, f"the parents were {payload['parents']} and would be {chosen}")
+        if design and not self._is_written_again(number, payload, design):
+            return Decision(number, design, "the proposer would not write this design from these parents")
+        return Decision(number, design, "")
+
+    def _is_written_again(self, number: int, payload: dict[str, object], design: str) -> bool:
+        """Whether the proposer draws the design; the draws before it were in the run already, or no designs."""
+        parents = payload["parents"]
+        assert isinstance(parents, list)
+        sources = [self.archive.exactly(parent).source for parent in parents]
+        brief, rng = Brief(**payload["brief"]), randomness(self.config.seed, number, 1)  # type: ignore[arg-type]
+        for _ in range(DRAWS):
+            proposal = self.proposer.propose(sources, brief, rng)
+            try:
+                if self.checker.check(proposal.source).hash == design:
+                    return True
+            except SourceRejected:
+                continue
+        return False
