@@ -43,7 +43,7 @@ class Evaluator:
         self.agent = agents.load(agent)
         self.backend = make(backend, run=run, runtime=runtime)
         self._pool: Pool | None = None
-        self._memories = Memories()
+        self.memories = Memories()
         self._prepared: set[str] = set()
         self._introduce = lru_cache(maxsize=None)(lambda spec: introduce(self.domain, spec))
 
@@ -62,7 +62,7 @@ class Evaluator:
                     return self._build(job, collection)
                 case LiveJob():
                     self._prepare(job.specs)
-                    return LivePlay(self.domain, self.agent, self._guests(), job, collection, self._memories).run()
+                    return LivePlay(self.domain, self.agent, self._guests(), job, collection, self.memories).run()
         except (MachineFault, OSError) as fault:
             return MachineTrouble(str(fault), away=self.absence() is not None)
 
@@ -111,7 +111,7 @@ class Evaluator:
         loaded = load(session, job.recipe.source, job.recipe.seed)
         if "step" in loaded.phases:
             return Built(loaded.instructions, needs_live=True)
-        fill(session, job.recipe, collection, self._memories)
+        fill(session, job.recipe, collection, self.memories)
         deliveries = tuple(self._ask(session, job))
         if job.check_purity:
             asked = [

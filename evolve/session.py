@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -163,11 +162,20 @@ def _is_complete(archive: Archive, run: Run) -> bool:
 
 
 def _hire(config: RunConfig, backend: str, run: str) -> Executor:
-    workers = config.workers if config.workers is not None else (os.cpu_count() or 1)
-    if workers == 0:
+    if config.workers == 0:
+        if config.ray_address is not None:
+            raise InputError("--workers 0 does everything in this process; leave it or --ray-address out")
         from evolve.executor import SerialExecutor
 
         return SerialExecutor(config.domain, config.agent, backend, run=run, runtime=config.runtime)
     from evolve.workers import RayExecutor
 
-    return RayExecutor(config.domain, config.agent, backend, workers, run=run, runtime=config.runtime)
+    return RayExecutor(
+        config.domain,
+        config.agent,
+        backend,
+        config.workers,
+        run=run,
+        runtime=config.runtime,
+        address=config.ray_address,
+    )
