@@ -43,6 +43,8 @@ class Block:
     parameters: tuple[tuple[str, Range], ...] = ()
     wraps: str = ""
     needs_toolkit: bool = False
+    weight: float = 1.0
+    """How often it is drawn, against the others of its kind: what looks at rewards more often than what does not."""
 
 
 LINES = Range(8, 120, whole=True)
@@ -51,7 +53,7 @@ _LIMIT = ("limit", Range(20, 400, whole=True))
 KINDS: dict[str, tuple[Block, ...]] = {
     "encoder": (
         Block("RawSteps", (("limit", Range(5, 50, whole=True)),)),
-        Block("CreditedActions", (("window", Range(1, 8, whole=True)), ("decay", Range(0.2, 1.0)))),
+        Block("CreditedActions", (("window", Range(1, 8, whole=True)), ("decay", Range(0.2, 1.0))), weight=2.0),
         Block("Contrast", (("minimum", Range(1, 6, whole=True)),)),
         Block("ObjectPlaces", (("longest", Range(5, 20, whole=True)),)),
         Block("Templates", (("rare", Range(0.05, 0.6)),), wraps="encoder"),
@@ -61,7 +63,7 @@ KINDS: dict[str, tuple[Block, ...]] = {
         Block("Recent", (_LIMIT,)),
         Block("Lexical", (_LIMIT,)),
         Block("Semantic", (_LIMIT,)),
-        Block("ByReward", (_LIMIT, ("trust", Range(0.1, 10.0)))),
+        Block("ByReward", (_LIMIT, ("trust", Range(0.1, 10.0))), weight=2.0),
         Block("Hybrid", (_LIMIT, ("smoothing", Range(1.0, 100.0))), wraps="retriever"),
     ),
     "manager": (
@@ -80,7 +82,8 @@ Wrap = Callable[[str, np.random.Generator], list[ast.expr]]
 def draw(kind: str, rng: np.random.Generator, *, plain: bool = False) -> ast.expr:
     """A random block of a kind as a constructor call; `plain` ones wrap nothing."""
     choices = [block for block in KINDS[kind] if not (plain and block.wraps)]
-    block = choices[int(rng.integers(len(choices)))]
+    weights = np.array([block.weight for block in choices])
+    block = choices[int(rng.choice(len(choices), p=weights / weights.sum()))]
     if not block.wraps:
         return call(block, rng, [])
     count = 1 if kind == "encoder" else 2

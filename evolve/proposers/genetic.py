@@ -211,7 +211,7 @@ DEFAULT_WEIGHTS = {
     "fuse_retrievers": 0.7,
     "cross_parts": 2.0,
     "cross_expressions": 1.0,
-    RECOMPOSE: 1.0,
+    RECOMPOSE: 2.5,
 }
 
 
