@@ -44,6 +44,7 @@ def describe(source: str) -> dict[str, Any]:
         return {
             "hash": _hash(code),
             "build_hash": _hash(building_code(tree, design) or code),
+            "form_hash": _hash(_form(tree)),
             "class_name": design.name,
             "summary": summary.strip().partition("\n")[0][:_MAX_SUMMARY],
         }
@@ -123,6 +124,25 @@ def _normalised(tree: ast.Module, nodes: list[ast.AST]) -> str:
         if isinstance(node, Documented) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
     return ast.unparse(tree)
+
+
+def _form(tree: ast.Module) -> str:
+    """The code with every constant the same; it is called last, for it spoils the tree."""
+
+    class Blank(ast.NodeTransformer):
+        def visit_Constant(self, node: ast.Constant) -> ast.Constant:
+            return ast.Constant(0)
+
+        def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+            if isinstance(node.operand, ast.Constant):  # a negative number is a constant too
+                return ast.Constant(0)
+            return self.generic_visit(node)
+
+        def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
+            parts = [self.visit(part) for part in node.values if not isinstance(part, ast.Constant)]
+            return ast.Tuple(parts, ast.Load())
+
+    return ast.dump(Blank().visit(tree))
 
 
 def _hash(code: str) -> str:

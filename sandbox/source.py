@@ -38,6 +38,8 @@ class Checked:
     hash: str
     build_hash: str
     """Names all that can shape the built memory: equal ones build equal memories of equal episodes and seeds."""
+    form_hash: str
+    """Names the code with its constants left out: of two designs with equal ones, one tunes the other."""
     class_name: str
     summary: str
     """The first line of its docstring, or nothing."""
@@ -56,8 +58,14 @@ class SourceChecker:
         with self._lock:
             claim = self._ask(payload)
         match claim:
-            case {"hash": str(code), "build_hash": str(build), "class_name": str(name), "summary": str(summary)}:
-                return Checked(code, build, name, summary)
+            case {
+                "hash": str(code),
+                "build_hash": str(build),
+                "form_hash": str(form),
+                "class_name": str(name),
+                "summary": str(summary),
+            }:
+                return Checked(code, build, form, name, summary)
             case {"reason": str(reason)}:
                 raise SourceRejected(reason)
         raise SourceRejected("the checker gave no answer to it")

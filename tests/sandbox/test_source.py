@@ -85,3 +85,22 @@ def test_a_source_that_ends_the_child_is_rejected_and_the_next_one_served() -> N
         with pytest.raises(SourceRejected, match="ends the process"):
             checker.check(REMEMBERS)
         assert checker.check(REMEMBERS) == first
+
+
+KEPT = "def update(self, trajectory): self.kept = [{}] * {}"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "tunes"),
+    [
+        (KEPT.format("1.5", 3), KEPT.format("-2", 40), True),
+        (KEPT.format("'a'", 3), KEPT.format("None", 3), True),
+        (KEPT.format("f'{self} a'", 3), KEPT.format("f'b {self}'", 3), True),
+        (KEPT.format("self", 3), KEPT.format("3", 3), False),
+        (KEPT.format("1 + 2", 3), KEPT.format("1 - 2", 3), False),
+        (KEPT.format("-self", 3), KEPT.format("self", 3), False),
+    ],
+)
+def test_constants_are_no_part_of_a_form(checker: SourceChecker, one: str, other: str, tunes: bool) -> None:
+    forms = {checker.check(design(body)).form_hash for body in (one, other)}
+    assert (len(forms) == 1) is tunes
