@@ -9,6 +9,8 @@ from archive.tables import SCHEMA_VERSION
 
 STEPS: dict[int, Sequence[str]] = {
     1: (
+        "CREATE INDEX member_by_number ON member (run_id, number)",
+        "CREATE INDEX evaluation_by_score ON evaluation (run_id, role, score DESC)",
         "ALTER TABLE run ADD COLUMN image VARCHAR NOT NULL DEFAULT ''",
         "ALTER TABLE evaluation ADD COLUMN variant VARCHAR NOT NULL DEFAULT ''",
         "ALTER TABLE evaluation ADD COLUMN signature BLOB NOT NULL DEFAULT x''",

@@ -8,25 +8,29 @@ from pathlib import Path
 from typing import IO
 
 from archive.migrations import migrate
-from archive.store import Archive, ArchiveError, connect
+from archive.store import Archive, ArchiveError, connect, damaged, is_damage
 from archive.tables import SCHEMA_VERSION
+from archive.wal import torn
 
 
 def open_archive(path: Path, *, write: bool = False) -> Archive:
     """Open an archive; a writer creates it where there is none and holds its lock until `close`.
 
     An older schema is migrated first, by readers too. Raises `ArchiveError` for a missing file (reading), a file that
-    is no archive, a newer schema, or a second writer.
+    is no archive, a newer schema, or a second writer. A writer is given a `notice` where the last one's log is torn.
     """
     if not write and not path.exists():
         raise ArchiveError(f"there is no archive at {path}; `evolve run` makes one.")
-    version = _readable_version(path)
+    tear = torn(path) if write else ""  # looked at before SQLite drops what follows
+    version = readable_version(path)
     if version is None and not write:
         raise ArchiveError(f"{path} is empty; `evolve run` makes an archive.")
     if version is not None and version < SCHEMA_VERSION:
         _bring_up_to_date(path)
-    archive = Archive(path, write=write, lock=_lock(path) if write else None)
-    if write and _readable_version(path) is None:  # asked again, now that the lock keeps others out
+    archive = Archive(path, write=write, lock=lock(path) if write else None)
+    if tear:
+        archive.notice = f"the end of {path}'s write-ahead log is lost ({tear}); what it held is done again"
+    if write and readable_version(path) is None:  # asked again, now that the lock keeps others out
         try:
             archive.create()
         except ArchiveError:
@@ -37,8 +41,8 @@ def open_archive(path: Path, *, write: bool = False) -> Archive:
 
 def _bring_up_to_date(path: Path) -> None:
     """Migrate an older schema, in one transaction and under the writer's lock."""
-    with _lock(path):
-        version = _readable_version(path)
+    with lock(path):
+        version = readable_version(path)
         if version is None or version == SCHEMA_VERSION:  # asked again, now that the lock keeps others out
             return
         connection = connect(path, "rw")
@@ -55,8 +59,8 @@ def _bring_up_to_date(path: Path) -> None:
 def is_being_written(path: Path) -> bool:
     """Whether a writer has the archive open now."""
     try:
-        with _lock_path(path).open("r") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        with _lock_path(path).open("r") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError:
@@ -64,10 +68,13 @@ def is_being_written(path: Path) -> bool:
     return False
 
 
-def _readable_version(path: Path) -> int | None:
+def readable_version(path: Path) -> int | None:
+    """The schema version of an archive; None where it is missing or empty. Raises `ArchiveError` for anything else."""
     try:
         version = _schema_version(path)
     except (sqlite3.DatabaseError, OSError, ValueError) as error:
+        if is_damage(error):
+            raise ArchiveError(damaged(path, error)) from error
         raise ArchiveError(
             f"{path} is no archive of Palimpsest or cannot be opened ({error}); give --archive another name."
         ) from error
@@ -101,17 +108,18 @@ def _lock_path(path: Path) -> Path:
     return path.with_name(path.name + ".lock")
 
 
-def _lock(path: Path) -> IO[str]:
+def lock(path: Path) -> IO[str]:
+    """Hold the writer's lock until the file is closed; raises `ArchiveError` where another holds it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = _lock_path(path).open("w")
+        file = _lock_path(path).open("w")
     except OSError as error:
         raise ArchiveError(f"{path} cannot be written ({error}); give --archive another name.") from error
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        lock.close()
+        file.close()
         raise ArchiveError(
             f"another `evolve` is writing {path}; wait for it, or give --archive another name."
         ) from None
-    return lock
+    return file

@@ -6,22 +6,25 @@ import json
 import sqlite3
 import time
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 from urllib.parse import quote
 
+from sqlalchemy import Connection, func, update
 from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy import func, update
 from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import aliased
 from sqlalchemy.pool import QueuePool
-from sqlmodel import Session, SQLModel, col, create_engine, select
+from sqlmodel import Session, SQLModel, and_, col, create_engine, select
 
 from archive.tables import (
     SCHEMA_VERSION,
+    SCORED,
     Design,
     Episode,
     Evaluation,
@@ -46,14 +49,48 @@ class ArchiveError(RuntimeError):
     """The archive cannot be used as asked; the message says why and what to do."""
 
 
+class Asked(NamedTuple):
+    """The columns of a request that its run goes on from."""
+
+    number: int
+    payload: str
+    told: int
+    result: str | None
+
+
+class Result(NamedTuple):
+    """The columns of an evaluation that a strategy is told from."""
+
+    design: str
+    score: float
+    signature: bytes
+
+
+DOCTOR = "`evolve doctor ARCHIVE` says what is wrong with it, and mends what can be mended"
+
+
+def is_damage(error: object) -> bool:
+    """Whether an error means that the file is not what SQLite wrote; a full disk, say, is no damage."""
+    name = getattr(error, "sqlite_errorname", "")
+    return name.startswith("SQLITE_CORRUPT") or "decode to UTF-8" in str(error)
+
+
+def damaged(path: Path, error: object) -> str:
+    """The sentence about a damaged archive."""
+    return f"{path} is damaged ({error}); {DOCTOR}."
+
+
 def pack(value: Any) -> bytes:
     """Compress a JSON value."""
     return zlib.compress(json.dumps(value, separators=(",", ":")).encode(), 6)
 
 
 def unpack(data: bytes) -> Any:
-    """The inverse of `pack`."""
-    return json.loads(zlib.decompress(data))
+    """The inverse of `pack`; raises `ArchiveError` where the data are damaged."""
+    try:
+        return json.loads(zlib.decompress(data))
+    except (zlib.error, ValueError, TypeError) as error:
+        raise ArchiveError(f"the archive is damaged ({error}); {DOCTOR}.") from error
 
 
 class Archive:
@@ -62,6 +99,8 @@ class Archive:
     def __init__(self, path: Path, *, write: bool, lock: IO[str] | None = None) -> None:
         self.path = path
         self._lock = lock
+        self.notice = ""
+        """What a person should know of the state that it was found in."""
         self._engine = create_engine(
             "sqlite://", creator=partial(connect, path, "rwc" if write else "ro"), poolclass=QueuePool
         )
@@ -77,10 +116,22 @@ class Archive:
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """One transaction: all of it is committed, or none. A failed write is an `ArchiveError`."""
+        with self._explained(), Session(self._engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def _columns(self) -> Iterator[Connection]:
+        """A transaction past the object layer, which would cost a design more than the rest of its book-keeping."""
+        with self._explained(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
         try:
-            with Session(self._engine, expire_on_commit=False) as session, session.begin():
-                yield session
+            yield
         except DBAPIError as error:
+            if is_damage(error.orig):
+                raise ArchiveError(damaged(self.path, error.orig)) from error
             raise ArchiveError(
                 f"{self.path}: {error.orig}. What was committed is intact; mend the cause and run the same command."
             ) from error
@@ -129,21 +180,21 @@ class Archive:
             {"run_id": member.run_id, "design_id": design.id, "position": position, "parent_id": parent}
             for position, parent in enumerate(parents)
         ]
-        with self.transaction() as session:
-            if not _insert_new(session, Member, [member.model_dump()]):
+        with self._columns() as connection:
+            if not _insert_new(connection, Member, [member.model_dump()]):
                 return False
-            _insert_new(session, Design, [design.model_dump()])
-            _insert_new(session, Parent, links)
-            _insert_new(session, Event, [event_row(member.run_id, design.id, State.PROPOSED, reason)])
+            _insert_new(connection, Design, [design.model_dump()])
+            _insert_new(connection, Parent, links)
+            _insert_new(connection, Event, [event_row(member.run_id, design.id, State.PROPOSED, reason)])
             if request is not None:
                 asked = col(Request.run_id) == request.run_id, col(Request.number) == request.number
-                session.exec(update(Request).where(*asked).values(result=request.result))
+                connection.execute(update(Request).where(*asked).values(result=request.result))
             return True
 
     def add_event(self, run_id: int, design_id: str, state: State, reason: str = "") -> None:
         """Record one arrow in the life of a design."""
-        with self.transaction() as session:
-            _insert_new(session, Event, [event_row(run_id, design_id, state, reason)])
+        with self._columns() as connection:
+            _insert_new(connection, Event, [event_row(run_id, design_id, state, reason)])
 
     def design(self, prefix: str) -> Design:
         """The design whose id begins with `prefix`."""
@@ -157,13 +208,19 @@ class Archive:
 
     def exactly(self, design_id: str) -> Design:
         """A design by its whole id, which must be known."""
-        with self.transaction() as session:
-            return session.get_one(Design, design_id)
+        with self._columns() as connection:
+            found = connection.execute(Design.__table__.select().where(col(Design.id) == design_id))  # type: ignore[attr-defined]
+            return Design(**found.mappings().one())
 
     def members(self, run_id: int) -> Sequence[Member]:
         """A run's designs in the order of proposal, baselines first."""
         with self.transaction() as session:
             return session.exec(select(Member).where(Member.run_id == run_id).order_by(col(Member.number))).all()
+
+    def baselines(self, run_id: int) -> Sequence[Member]:
+        """A run's baselines in the order in which they were entered."""
+        with self.transaction() as session:
+            return session.exec(select(Member).where(Member.run_id == run_id, Member.number == 0)).all()
 
     def member(self, run_id: int, design_id: str) -> Member | None:
         """A design's place in a run, if it has one."""
@@ -182,12 +239,31 @@ class Archive:
             statement = select(Parent.design_id, Parent.parent_id).where(Parent.run_id == run_id)
             return session.exec(statement.order_by(col(Parent.design_id), col(Parent.position))).all()
 
+    def parents_of(self, run_id: int, design_id: str) -> Sequence[str]:
+        """The parents of a design in a run, the first one first."""
+        with self.transaction() as session:
+            statement = select(Parent.parent_id).where(Parent.run_id == run_id, Parent.design_id == design_id)
+            return session.exec(statement.order_by(col(Parent.position))).all()
+
+    def children_of(self, run_id: int, design_id: str) -> Sequence[str]:
+        """The designs of a run that have a design as parent."""
+        with self.transaction() as session:
+            statement = select(Parent.design_id).where(Parent.run_id == run_id, Parent.parent_id == design_id)
+            return session.exec(statement.order_by(col(Parent.design_id))).all()
+
     def states(self, run_id: int) -> dict[str, tuple[State, str]]:
         """The current state of each design of a run, with its reason."""
-        newest = select(func.max(Event.id)).where(Event.run_id == run_id).group_by(col(Event.design_id))
-        with self.transaction() as session:
-            statement = select(Event.design_id, Event.state, Event.reason).where(col(Event.id).in_(newest))
-            return {design: (State(state), reason) for design, state, reason in session.exec(statement)}
+        with self._columns() as connection:
+            statement = select(Event.design_id, Event.state, Event.reason).where(col(Event.id).in_(_newest(run_id)))
+            return {design: (State(state), reason) for design, state, reason in connection.execute(statement)}
+
+    def count_states(self, run_id: int) -> Counter[State]:
+        """How many of a run's candidates are in which state."""
+        baselines = [member.design_id for member in self.baselines(run_id)]
+        current = col(Event.id).in_(_newest(run_id)), col(Event.design_id).not_in(baselines)
+        with self._columns() as connection:
+            found = connection.execute(select(Event.state, func.count()).where(*current).group_by(col(Event.state)))
+            return Counter({State(state): count for state, count in found})
 
     def reached(self, run_id: int, state: State) -> Sequence[str]:
         """The designs of a run that ever were in a state, in the order in which they came to it."""
@@ -208,16 +284,35 @@ class Archive:
         with self.transaction() as session:
             return session.exec(select(Request).where(Request.run_id == run_id).order_by(col(Request.number))).all()
 
+    def asked(self, run_id: int) -> Sequence[Asked]:
+        """The same as columns, for a run that goes on."""
+        kept = select(Request.number, Request.payload, Request.told, Request.result)
+        with self._columns() as connection:
+            found = connection.execute(kept.where(Request.run_id == run_id).order_by(col(Request.number)))
+            return [Asked(*row) for row in found]
+
+    def add_request(self, request: Request) -> None:
+        """Commit a new request."""
+        with self._columns() as connection:
+            _insert_new(connection, Request, [request.model_dump()])
+
+    def count_requests(self, run_id: int) -> int:
+        """How many requests a run has asked."""
+        with self._columns() as connection:
+            found = connection.execute(select(func.count()).where(col(Request.run_id) == run_id))
+            return int(found.scalar_one())
+
     # Episodes
 
     def scores(self, keys: Iterable[bytes]) -> dict[bytes, float]:
         """Scores of those of the episodes that are known."""
         found: dict[bytes, float] = {}
         wanted = list(keys)
-        with self.transaction() as session:
+        with self._columns() as connection:
             for start in range(0, len(wanted), 500):
                 part = wanted[start : start + 500]
-                found.update(session.exec(select(Episode.key, Episode.score).where(col(Episode.key).in_(part))).all())
+                known = connection.execute(select(Episode.key, Episode.score).where(col(Episode.key).in_(part)))
+                found.update((key, score) for key, score in known)
         return found
 
     def recordings(self, keys: Sequence[bytes]) -> dict[bytes, Any]:
@@ -228,9 +323,9 @@ class Archive:
 
     def add_episodes(self, episodes: Sequence[Row], recordings: Sequence[Row] = ()) -> None:
         """Commit a batch of `Episode` and `Recording` rows; known ones are left as they are."""
-        with self.transaction() as session:
-            _insert_new(session, Episode, episodes)
-            _insert_new(session, Recording, recordings)
+        with self._columns() as connection:
+            _insert_new(connection, Episode, episodes)
+            _insert_new(connection, Recording, recordings)
 
     # Evaluations
 
@@ -238,18 +333,50 @@ class Archive:
         self, evaluation: Evaluation, outcomes: Sequence[Row], told: Mapping[bytes, bytes], event: Row | None = None
     ) -> None:
         """Commit an evaluation with its `Outcome` rows, and the event in the design's life that it is, if it is one."""
-        with self.transaction() as session:
-            session.add(evaluation)
-            session.flush()
-            _insert_new(session, Outcome, [{**outcome, "evaluation_id": evaluation.id} for outcome in outcomes])
-            _insert_new(session, Told, [{"key": key, "items": items} for key, items in told.items()])
-            _insert_new(session, Event, [event] if event is not None else [])
+        with self._columns() as connection:
+            entered = connection.execute(insert(Evaluation), evaluation.model_dump(exclude={"id"}))
+            assert entered.inserted_primary_key is not None
+            (number,) = entered.inserted_primary_key
+            _insert_new(connection, Outcome, [{**outcome, "evaluation_id": number} for outcome in outcomes])
+            _insert_new(connection, Told, [{"key": key, "items": items} for key, items in told.items()])
+            _insert_new(connection, Event, [event] if event is not None else [])
 
     def evaluations(self, run_id: int, role: str) -> Sequence[Evaluation]:
         """A run's evaluations on a role's tasks, oldest first."""
         with self.transaction() as session:
             statement = select(Evaluation).where(Evaluation.run_id == run_id, Evaluation.role == role)
             return session.exec(statement.order_by(col(Evaluation.id))).all()
+
+    def results(self, run_id: int, role: str) -> dict[str, Result]:
+        """The latest evaluation of each of a run's designs on a role's tasks, as columns."""
+        kept = select(Evaluation.design_id, Evaluation.score, Evaluation.signature)
+        asked = Evaluation.run_id == run_id, Evaluation.role == role
+        with self._columns() as connection:
+            found = connection.execute(kept.where(*asked).order_by(col(Evaluation.id)))
+            return {row[0]: Result(*row) for row in found}
+
+    def best(self, run_id: int, role: str, most: int | None = None) -> Sequence[Evaluation]:
+        """The latest evaluations of a run's candidates that have a score, best first; at most so many."""
+        later, newer = aliased(Evaluation), col(Event.id).desc()
+        of_design = col(Event.run_id) == run_id, col(Event.design_id) == col(Evaluation.design_id)
+        state = select(Event.state).where(*of_design).order_by(newer).limit(1).scalar_subquery()
+        again = (
+            col(later.run_id) == run_id,
+            col(later.role) == role,
+            col(later.design_id) == col(Evaluation.design_id),
+            col(later.id) > col(Evaluation.id),
+        )
+        in_run = and_(col(Member.run_id) == run_id, col(Member.design_id) == col(Evaluation.design_id))
+        statement = (
+            select(Evaluation)
+            .join(Member, in_run)
+            .where(Evaluation.run_id == run_id, Evaluation.role == role, col(Member.number) > 0)
+            .where(state.in_(SCORED), ~select(later.id).where(*again).exists())
+            .order_by(col(Evaluation.score).desc(), col(Member.number))  # not by id: results come in any order
+            .limit(most)
+        )
+        with self.transaction() as session:
+            return session.exec(statement).all()
 
     def evaluation(self, run_id: int, design_id: str, role: str) -> Evaluation | None:
         """A design's latest evaluation on a role's tasks."""
@@ -265,8 +392,8 @@ class Archive:
             statement = select(Outcome).where(Outcome.evaluation_id == evaluation_id)
             return session.exec(statement.order_by(col(Outcome.task_id), col(Outcome.repeat))).all()
 
-    def told(self, key: bytes) -> list[list[str]]:
-        """A delivered memory as (id, text) pairs."""
+    def told(self, key: bytes) -> list[Any]:
+        """A delivered memory, as it was packed."""
         with self.transaction() as session:
             row = session.get(Told, key)
             return unpack(row.items) if row is not None else []
@@ -277,12 +404,14 @@ class Archive:
             return session.exec(select(func.count()).select_from(Look).where(Look.run_id == run_id)).one()
 
 
-def _insert_new(session: Session, table: type[SQLModel], rows: Sequence[Row]) -> int:
-    """Insert rows by one statement and count them; those whose key is known stay as they are.
+def _insert_new(connection: Connection, table: type[SQLModel], rows: Sequence[Row]) -> int:
+    """Insert rows by one statement and count them; those whose key is known stay as they are."""
+    return connection.execute(_insertion(table), rows).rowcount if rows else 0
 
-    Past the object layer, which would cost more than the rest of a design's book-keeping together.
-    """
-    return session.connection().execute(_insertion(table), rows).rowcount if rows else 0
+
+def _newest(run_id: int) -> Any:
+    """Ids of the last event of each of a run's designs."""
+    return select(func.max(Event.id)).where(Event.run_id == run_id).group_by(col(Event.design_id))
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from sqlalchemy import text
 from sqlmodel import Field, Index, SQLModel
 
 SCHEMA_VERSION = 2
@@ -70,6 +71,8 @@ class Design(SQLModel, table=True):
 
 class Member(SQLModel, table=True):
     """A design's place in a run: its number in the order of proposal, and what was changed to make it."""
+
+    __table_args__ = (Index("member_by_number", "run_id", "number"),)
 
     run_id: int = Field(primary_key=True)
     design_id: str = Field(primary_key=True)
@@ -142,7 +145,10 @@ class Told(SQLModel, table=True):
 class Evaluation(SQLModel, table=True):
     """A design's scores on a role's tasks. Means are over tasks, seeds averaged inside each."""
 
-    __table_args__ = (Index("evaluation_of_design", "run_id", "design_id", "role"),)
+    __table_args__ = (
+        Index("evaluation_of_design", "run_id", "design_id", "role"),
+        Index("evaluation_by_score", "run_id", "role", text("score DESC")),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     run_id: int
@@ -171,7 +177,9 @@ class Evaluation(SQLModel, table=True):
 
 
 class Outcome(SQLModel, table=True):
-    """One scored episode of an evaluation."""
+    """One scored episode of an evaluation. Without row numbers its key is not kept twice."""
+
+    __table_args__ = {"sqlite_with_rowid": False}
 
     evaluation_id: int = Field(primary_key=True)
     task_id: str = Field(primary_key=True)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict, replace
+from functools import partial
 from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from archive.store import Asked
 from archive.tables import SCORED, Request, State
 from domains.base import Role
 from evolve.errors import InputError
 from evolve.judging import Trial
 from evolve.population import Population
 from evolve.proposers.base import Brief, Proposer
+from evolve.rungs import AUDITED, small_rung
 from evolve.scheduler import Activity
 from evolve.statistics import estimate, paired
 from evolve.strategies.base import Propose, Strategy
@@ -42,6 +45,8 @@ class Ending(NamedTuple):
     score: float | None = None
     """None where the design failed, or was rejected."""
     signature: bytes = b""
+    dropped: bool = False
+    """Whether the score is that of the small rung alone."""
     rejected: bool = False
     """Whether it only told what another design tells, so that the run is owed another."""
 
@@ -59,8 +64,9 @@ class Conversation:
         self.strategy = strategy
         self.proposer = proposer
         self.trial = Trial(Role.DEPLOYMENT, specs, search.config.repeats)
+        self.rung = small_rung(self.config, search.judge, specs, search.baselines["no_memory"])
         self.population = Population(baseline=estimate(list(search.baselines["no_memory"].values())).mean)
-        self._committed = {request.number: request for request in search.archive.requests(search.run_id)}
+        self._committed = {asked.number: asked for asked in search.archive.asked(search.run_id)}
         self._endings = self._known_endings()
         """Of requests that ended and were not told yet, by number."""
         self._told = 0
@@ -107,28 +113,31 @@ class Conversation:
             return asked - self._told < self.config.in_flight
         return not self._endings and self.search.scheduler.active < self.search.executor.slots + AHEAD
 
-    def _request(self, number: int, ask: Propose) -> Request:
+    def _request(self, number: int, ask: Propose) -> Asked:
         """Commit a request, unless an earlier sitting did, which must have asked for the same."""
         payload = json.dumps({"parents": ask.parents, "brief": asdict(ask.brief)})
-        request = self._committed.pop(number, None)
-        if request is None:
-            told = len(self.population.scores)
-            request = Request(run_id=self.search.run_id, number=number, kind="propose", payload=payload, told=told)
-            self.search.archive.save(request)
-        elif request.payload != payload:
+        asked = self._committed.pop(number, None)
+        if asked is None:
+            asked = Asked(number, payload, len(self.population.scores), None)
+            self.search.archive.add_request(self._row(asked))
+        elif asked.payload != payload:
             raise InputError(
                 f"request {number} of run {self.search.run_id} would now be another than the archive holds, so that it"
                 " cannot go on as it began; start another with --fresh"
             )
         self.population.ask(ask.parents)
-        return request
+        return asked
 
-    def _take_up(self, request: Request, ask: Propose) -> None:
+    def _row(self, asked: Asked) -> Request:
+        return Request(run_id=self.search.run_id, kind="propose", **asked._asdict())
+
+    def _take_up(self, asked: Asked, ask: Propose) -> None:
         """Do what a request asks for, as far as it is not done."""
-        if request.number in self._endings:
+        if asked.number in self._endings:
             return
-        design = json.loads(request.result)["design"] if request.result is not None else None
-        pursuing = self._finish(request, design) if design is not None else self._pursue(request, ask)
+        request = self._row(asked)
+        design = json.loads(asked.result)["design"] if asked.result is not None else None
+        pursuing = self._finish(request, ask, design) if design is not None else self._pursue(request, ask)
         self.search.scheduler.start(pursuing)
 
     # Designs
@@ -141,17 +150,21 @@ class Conversation:
             self.search.archive.save(request)
             self._endings[request.number] = Ending()
         else:
-            yield from self._finish(request, design_id)
+            yield from self._finish(request, ask, design_id)
 
-    def _finish(self, request: Request, design_id: str) -> Activity:
+    def _finish(self, request: Request, ask: Propose, design_id: str) -> Activity:
         """Evaluate a candidate for selection."""
         judge = self.search.judge
-        verdict = yield from judge.judge(design_id, self.trial, dict(self._signatures))
+        climb = None
+        if self.rung is not None:
+            audit = float(randomness(self.config.seed, request.number, 2).random()) < AUDITED
+            climb = partial(self.rung.climb, parent=ask.parents[0] if ask.parents else None, audit=audit)
+        verdict = yield from judge.judge(design_id, self.trial, dict(self._signatures), climb)
         if verdict is None:
             self._endings[request.number] = Ending(design_id, rejected=design_id not in judge.failures)
         else:
             score = fmean(verdict.by_task().values())
-            self._endings[request.number] = Ending(design_id, score, verdict.signature)
+            self._endings[request.number] = Ending(design_id, score, verdict.signature, verdict.dropped)
 
     def _propose(self, request: Request, ask: Propose) -> str | None:
         rng = randomness(self.config.seed, request.number, 1)
@@ -177,15 +190,17 @@ class Conversation:
         """How the requests ended that earlier sittings finished, in the order in which their scores were committed."""
         archive, run_id = self.search.archive, self.search.run_id
         states = archive.states(run_id)
-        rows = {row.design_id: row for row in archive.evaluations(run_id, Role.DEPLOYMENT)}
+        rows = archive.results(run_id, Role.DEPLOYMENT)
         known: dict[int, Ending] = {}
-        for number, request in self._committed.items():
-            if request.result is None:
+        for number, asked in self._committed.items():
+            if asked.result is None:
                 continue
-            design = json.loads(request.result)["design"]
+            design = json.loads(asked.result)["design"]
             state = states[design][0] if design is not None else None
-            if state in SCORED:
-                known[number] = Ending(design, rows[design].score, rows[design].signature)
+            failed_later = state is State.FAILED and design in rows  # in the finals: the search knew its score
+            if state in SCORED or state is State.DROPPED or failed_later:
+                row = rows[design]
+                known[number] = Ending(design, row.score, row.signature, state is State.DROPPED)
             elif state in (None, State.FAILED, State.REJECTED):
                 known[number] = Ending(design or "", rejected=state is State.REJECTED)
         order = {design: place for place, design in enumerate(rows)}
@@ -193,13 +208,13 @@ class Conversation:
 
     def _restore(self) -> None:
         """Ask again what was asked, without the strategy, and take up what was under way."""
-        for request in sorted(self._committed.values(), key=lambda request: request.number):
-            payload = json.loads(request.payload)
+        for asked in self._committed.values():
+            payload = json.loads(asked.payload)
             ask = Propose(tuple(payload["parents"]), Brief(**payload["brief"]))
             self.population.ask(ask.parents)
-            self._take_up(request, ask)
-        while self._endings:
-            self._tell(self._endings.pop(next(iter(self._endings))))
+            self._take_up(asked, ask)
+        for number in list(self._endings):
+            self._tell(self._endings.pop(number))
 
     def _tell(self, ending: Ending) -> None:
         """Tell the population how a request ended."""
@@ -212,7 +227,10 @@ class Conversation:
             progress.rejected += ending.rejected
             return
         self._signatures.setdefault(ending.signature, ending.design)
-        progress.evaluated += 1
+        progress.evaluated += not ending.dropped
+        progress.dropped += ending.dropped
+        if ending.dropped:
+            return
         if progress.best is None or ending.score > progress.best[1].mean:
             scores = self.search.judge.scores(ending.design, Role.DEPLOYMENT)
             progress.best = (ending.design, estimate(list(scores.values())))
@@ -220,5 +238,5 @@ class Conversation:
 
 
 def randomness(seed: int, number: int, use: int) -> np.random.Generator:
-    """The random stream of a request: of the strategy's choice (`use` 0), or of the proposer (1)."""
+    """The random stream of a request: of the strategy's choice (`use` 0), the proposer (1), the audit (2)."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number, use)))

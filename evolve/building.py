@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from evolve.jobs import Effort, Recipe
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+UNSURE = frozenset({"Timeout", "Exit"})
+"""Faults that the machine may be to blame for: a busy processor, or a kernel that ends the largest process."""
 FAULTS_ALLOWED = 2
 """Tasks whose retrieval may fail after smoke, and score 0 for that; one more fails the design."""
 
@@ -37,10 +39,15 @@ class Attempt(Generic[T]):
 def attempt(pool: Pool, work: Callable[[DesignSession], T]) -> Attempt[T]:
     """Have a design work in a fresh guest, and once more where it may not be to blame.
 
-    That is a first overrun of wall time, which may be the machine's, and a memory that another design left.
+    That is a first overrun of wall time or a first end of its process, and a memory that another design left.
     """
-    tried, again = _try(pool, work)
-    return _try(pool, work)[0] if again else tried
+    first, again = _try(pool, work)
+    if not again:
+        return first
+    second, _ = _try(pool, work)
+    if second.failure:
+        return second
+    return replace(second, effort=second.effort + Effort(spared=(first.failure.splitlines()[0],)))
 
 
 def _try(pool: Pool, work: Callable[[DesignSession], T]) -> tuple[Attempt[T], bool]:
@@ -49,19 +56,23 @@ def _try(pool: Pool, work: Callable[[DesignSession], T]) -> tuple[Attempt[T], bo
             result, failure, again = work(session), "", False
         except DesignFault as fault:
             result, failure = None, explain(fault, session.log)
-            again = fault.kind == "Timeout" or fault.at == "restore"
-        effort = Effort(session.toolkit_calls, session.seconds, session.tokens_llm, session.asked_llm)
+            again = fault.kind in UNSURE or fault.at == "restore"
+        spared = tuple(session.spared)
+        effort = Effort(session.toolkit_calls, session.seconds, session.tokens_llm, session.asked_llm, spared)
         return Attempt(result, failure, effort), again
 
 
 def patiently(session: DesignSession, ask: Callable[[], T]) -> T:
-    """Ask, and where a first answer took too long, which may be the machine's fault, ask once more."""
+    """Ask, and where there was no answer, which may be the machine's fault, ask once more."""
     try:
         return ask()
     except DesignFault as fault:
-        if fault.kind != "Timeout" or not session.alive:
+        if fault.kind not in UNSURE or not session.alive:
             raise
-    return ask()
+        first = str(fault)
+    answer = ask()
+    session.spared.append(first)
+    return answer
 
 
 def load(session: DesignSession, source: str, seed: int) -> Loaded:

@@ -29,6 +29,7 @@ DomainOption = Annotated[str | None, typer.Option(help="What is played; `evolve 
 SandboxOption = Annotated[str | None, typer.Option(help="docker, bubblewrap or process; by default the best here.")]
 RuntimeOption = Annotated[str | None, typer.Option(help="docker: one of the engine's runtimes, runsc (gVisor) say.")]
 WorkersOption = Annotated[int | None, typer.Option(min=0, help="Worker processes; by default one a core, 0: none.")]
+AddressOption = Annotated[str | None, typer.Option(help="Work on a running Ray cluster: HOST:PORT, or auto.")]
 UnsafeOption = Annotated[bool, typer.Option("--allow-unsafe", help="Let untrusted code run on `process`.")]
 ModeOption = Annotated[str | None, typer.Option(help="static, or dynamic: designs learn from scored episodes too.")]
 ARCHIVE = Path("palimpsest.db")
@@ -54,6 +55,10 @@ def run(
     finalists: Annotated[int | None, typer.Option(help="Designs that play the confirmation tasks.")] = None,
     confirmation: Annotated[int | None, typer.Option(help="Tasks that confirm the finalists.")] = None,
     smoke: Annotated[int | None, typer.Option(help="Tasks whose retrieval must not fail.")] = None,
+    small: Annotated[
+        int | None, typer.Option(help="Tasks played first, to drop what is worse than its parent; 0: off.")
+    ] = None,
+    drop_margin: Annotated[float | None, typer.Option(help="Difference that a design must be sure to miss.")] = None,
     memory_budget: Annotated[int | None, typer.Option(help="Retrieved tokens an episode.")] = None,
     mode: ModeOption = None,
     reward_scale: Annotated[float | None, typer.Option(help="alma: lambda of its selection formula.")] = None,
@@ -68,6 +73,7 @@ def run(
     sandbox: SandboxOption = None,
     runtime: RuntimeOption = None,
     workers: WorkersOption = None,
+    ray_address: AddressOption = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start another run of the same configuration.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -145,12 +151,13 @@ def evaluate(
     sandbox: SandboxOption = None,
     runtime: RuntimeOption = None,
     workers: WorkersOption = None,
+    ray_address: AddressOption = None,
     allow_unsafe: UnsafeOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Evaluate a design of your own against no memory and the nearest trajectory. Exit code 1 where it fails.
 
-    With --json: design, status (ok, failed, dropped, rejected), reason, score, interval, n, no_memory, gain, sandbox
+    With --json: design, status (ok, failed, rejected), reason, score, interval, n, no_memory, gain, sandbox
     and more; `python -m pydoc evolve.commands` lists the fields of every command.
 
     Example: evolve eval my_design.py --domain recall
@@ -167,6 +174,7 @@ def evaluate(
         "sandbox": sandbox,
         "runtime": runtime,
         "workers": workers,
+        "ray_address": ray_address,
     }
     evaluate_file(file, flags, archive, allow_unsafe=allow_unsafe, as_json=as_json)
 
@@ -198,6 +206,7 @@ def held_out(
     sandbox: SandboxOption = None,
     runtime: RuntimeOption = None,
     workers: WorkersOption = None,
+    ray_address: AddressOption = None,
     allow_unsafe: UnsafeOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -207,7 +216,7 @@ def held_out(
     """
     from evolve.commands.evaluate import test_run
 
-    flags = {"sandbox": sandbox, "runtime": runtime, "workers": workers}
+    flags = {"sandbox": sandbox, "runtime": runtime, "workers": workers, "ray_address": ray_address}
     test_run(archive, run_number, design, tasks, repeats, flags, allow_unsafe=allow_unsafe, as_json=as_json)
 
 
@@ -238,8 +247,21 @@ def domains(as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def doctor(as_json: JsonOption = False) -> None:
-    """Say what is missing on this machine, with the command that mends it. Exit code 1 where something needed is."""
+def doctor(
+    archive: Annotated[Path | None, typer.Argument(help="Check and mend this archive instead of the machine.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what is missing on this machine, or wrong in an archive. Exit code 1 where something that is needed is.
+
+    What can be mended in an archive is mended, after a copy of it was made.
+
+    Example: evolve doctor palimpsest.db
+    """
+    if archive is not None:
+        from evolve.commands.health import show_health
+
+        show_health(archive, as_json=as_json)
+        return
     from evolve.commands.inspect import show_findings
 
     show_findings(as_json=as_json)

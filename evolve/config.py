@@ -8,12 +8,16 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from evolve.errors import InputError
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
+
+
+FEWEST = 6
+"""Tasks of a small rung: of fewer differences, even equal designs would often have all on one side."""
 
 
 class RunConfig(BaseModel):
@@ -34,6 +38,14 @@ class RunConfig(BaseModel):
     finalists: int = Field(default=3, ge=0, description="designs that play the confirmation tasks")
     confirmation: int = Field(default=24, ge=2, description="tasks that confirm the finalists")
     smoke: int = Field(default=3, ge=1, description="tasks whose retrieval must not fail")
+    small: int = Field(
+        default=0,
+        ge=0,
+        description="tasks that a design plays first, to be dropped where it is worse than its parent; 0: off",
+    )
+    drop_margin: float = Field(
+        default=0.0, ge=-1, le=1, description="dropped where the 90 % upper bound of its paired difference is under it"
+    )
     memory_budget: int = Field(default=1000, ge=1, description="retrieved tokens an episode")
     mode: Literal["static", "dynamic"] = Field(
         default="static", description="dynamic: a design learns from each scored episode too, repeats being passes"
@@ -56,17 +68,32 @@ class RunConfig(BaseModel):
     workers: int | None = Field(
         default=None, ge=0, description="worker processes; by default one a core, 0 is this process"
     )
+    ray_address: str | None = Field(
+        default=None, min_length=1, description="a running Ray cluster to work on, HOST:PORT or auto; else this machine"
+    )
+
+    @field_validator("small")
+    @classmethod
+    def _can_decide(cls, small: int, known: ValidationInfo) -> int:
+        most = known.data.get("deployment", small + 1)
+        if small and not FEWEST <= small < most:
+            raise ValueError(f"0, or at least {FEWEST} and fewer than deployment")
+        return small
 
     def identity(self, *versions: str) -> str:
         """Hash of what can change a result; `versions` are those of domain and agent."""
         facts = self.model_dump(exclude=set(FREE))
-        if self.mode == "static":
-            del facts["mode"]  # as in archives from before there were two
+        for name in LATER:  # as in archives from before they were there
+            if facts[name] == type(self).model_fields[name].default:
+                del facts[name]
         return hashlib.sha256(json.dumps([facts, versions], sort_keys=True).encode()).hexdigest()[:16]
 
 
-FREE = ("designs", "finalists", "confirmation", "sandbox", "runtime", "workers")
+FREE = ("designs", "finalists", "confirmation", "sandbox", "runtime", "workers", "ray_address")
 """Fields outside a run's identity: more designs extend it; the others change its pace, and the order of its results."""
+
+LATER = ("mode", "small", "drop_margin")
+"""Fields that part runs only where they are not at their default."""
 
 
 def make_config(file: Path | None, flags: dict[str, Any]) -> RunConfig:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from evolve.jobs import BuildJob, Built, Effort, EpisodeOrder, Lived, LiveJob, PlayJob, PrepareJob
@@ -26,8 +27,8 @@ Need = BuildJob | LiveJob | PrepareJob | PlayJob | Episodes
 
 
 Told = list[Any]
-"""What an episode was told, as JSON: (id, text) pairs of the items it began with, where nothing followed; else the
-changes, each as a pair of its step and such pairs."""
+"""What an episode was told, as JSON: the items it began with, where nothing followed; else the changes, each as a pair
+of its step and its items. An item is its text, or a pair (id, text) where its id is not the one that its text gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,11 @@ def examine(job: LiveJob) -> Generator[BuildJob | LiveJob, Any, Built | Lived]:
     return lived
 
 
+def part(built: Built, tasks: Collection[str]) -> Built:
+    """What a design told for some of the tasks."""
+    return replace(built, deliveries=tuple(each for each in built.deliveries if each.task_id in tasks))
+
+
 def signature(answers: Built | Lived) -> bytes:
     """An address of all that a design told: designs with equal ones play the same episodes."""
     if isinstance(answers, Lived):
@@ -107,17 +113,17 @@ def signature(answers: Built | Lived) -> bytes:
     return hashlib.blake2b(json.dumps(told).encode(), digest_size=16).digest()
 
 
-def score(answers: Built | Lived, plan: Plan, job: LiveJob, part: Verdict | None = None) -> Generator[Need, Any, Verdict]:
-    """Score what a design told; its episodes are still to be played unless they were live, or of a `part` scored."""
+def score(
+    answers: Built | Lived, plan: Plan, job: LiveJob, scored: Verdict | None = None
+) -> Generator[Need, Any, Verdict]:
+    """Score what a design told; its episodes are still to be played unless they were live, or `scored` before."""
     if isinstance(answers, Lived):
         return _score_live(answers)
-    known = {episode.key: episode.score for episode in part.episodes if episode.key is not None} if part else {}
+    known = {episode.key: episode.score for episode in scored.episodes if episode.key} if scored else {}
     return (yield from _score_built(answers, plan, job, known))
 
 
-def _score_built(
-    built: Built, plan: Plan, job: LiveJob, known: Mapping[bytes, float]
-) -> Generator[Need, Any, Verdict]:
+def _score_built(built: Built, plan: Plan, job: LiveJob, known: Mapping[bytes, float]) -> Generator[Need, Any, Verdict]:
     orders = {
         (delivery.task_id, repeat): plan.order(spec, repeat, delivery.items, built.instructions)
         for spec, delivery in zip(job.specs, built.deliveries, strict=True)
@@ -159,10 +165,10 @@ def began_with(items: Sequence[Item]) -> tuple[Retrieved, ...]:
 
 def pack_told(told: Sequence[Retrieved]) -> Told:
     """What an episode was told, as the archive keeps it."""
-    pairs = [[[item.id, item.text] for item in change.items] for change in told]
+    packed = [[_pack_item(item) for item in change.items] for change in told]
     if all(change.step == 0 for change in told):
-        return pairs[0] if pairs else []
-    return [[change.step, items] for change, items in zip(told, pairs, strict=True)]
+        return packed[0] if packed else []
+    return [[change.step, items] for change, items in zip(told, packed, strict=True)]
 
 
 def unpack_told(told: Told) -> tuple[Retrieved, ...]:
@@ -171,12 +177,25 @@ def unpack_told(told: Told) -> tuple[Retrieved, ...]:
     >>> unpack_told([["i7", "take it"]])
     (Retrieved(step=0, items=(Item(id='i7', text='take it'),)),)
     """
-    if not told or isinstance(told[0][0], str):
-        return began_with([Item(*pair) for pair in told])
-    return tuple(Retrieved(step, tuple(Item(*pair) for pair in items)) for step, items in told)
+    if told and not isinstance(told[0], str) and isinstance(told[0][0], int):
+        return tuple(Retrieved(step, tuple(map(_unpack_item, items))) for step, items in told)
+    return began_with([_unpack_item(item) for item in told])
+
+
+def _pack_item(item: Item) -> str | list[str]:
+    return item.text if item.id == _id_of(item.text) else [item.id, item.text]
+
+
+def _unpack_item(packed: str | list[str]) -> Item:
+    return Item.of(packed) if isinstance(packed, str) else Item(*packed)
+
+
+@lru_cache(maxsize=1 << 14)
+def _id_of(text: str) -> str:
+    return Item.of(text).id
 
 
 def _address(told: Sequence[Retrieved]) -> tuple[bytes, Told]:
     """What was told with its address."""
     packed = pack_told(told)
-    return hashlib.blake2b(json.dumps(packed).encode(), digest_size=16).digest(), packed
+    return hashlib.blake2b(json.dumps(packed).encode(), digest_size=8).digest(), packed

@@ -43,18 +43,26 @@ class Finalist:
 def play(search: Search) -> None:
     """Have the best of a search play the finals, and record who was in them and who is best."""
     config, archive, run_id = search.config, search.archive, search.run_id
-    chosen = [row.design_id for row in candidates(archive, run_id)[: config.finalists]]
-    if not chosen:
+    if not candidates(archive, run_id, config.finalists):
         return
     specs = search.prepare(Role.CONFIRMATION, config.confirmation)
     search.evaluate_baselines(Role.CONFIRMATION, specs, config.repeats)
     search.phase("confirming the finalists")
-    search.evaluate_all(chosen, Trial(Role.CONFIRMATION, specs, config.repeats))
-    sound = [design for design in chosen if design not in search.judge.failures]
+    sound = _confirmed(search, Trial(Role.CONFIRMATION, specs, config.repeats))
     for control in CONTROLS:
         if control == "blank" or len({spec.family for spec in search.plan.collection}) > 1:
             search.evaluate_all(sound, Trial(Role.CONFIRMATION, specs, config.repeats, control))
     _record(archive, run_id, _ranked(archive, run_id, sound))
+
+
+def _confirmed(search: Search, trial: Trial) -> list[str]:
+    """The best designs with all they played; one that fails makes room for the next, in whichever sitting it does."""
+    while True:
+        best = candidates(search.archive, search.run_id, search.config.finalists)
+        chosen = [row.design_id for row in best]
+        search.evaluate_all(chosen, trial)
+        if not search.judge.failures.keys() & set(chosen):
+            return chosen
 
 
 def ranking(archive: Archive, run_id: int) -> list[Finalist]:
@@ -87,7 +95,7 @@ def _ranked(archive: Archive, run_id: int, designs: list[str]) -> list[Finalist]
                 fmean(above) if above else 1.0,
             )
         )
-    return sorted(found, key=lambda finalist: -finalist.dominance)
+    return sorted(found, key=lambda finalist: (-finalist.dominance, finalist.design))
 
 
 def _record(archive: Archive, run_id: int, ranked: list[Finalist]) -> None:

@@ -130,6 +130,8 @@ class Effort:
     llm_tokens: int = 0
     asked_llm: bool = False
     """Whether it looked for a language model."""
+    spared: tuple[str, ...] = ()
+    """What went wrong once and not again, which the machine is charged with."""
 
     def __add__(self, other: Effort) -> Effort:
         return Effort(
@@ -137,6 +139,7 @@ class Effort:
             self.seconds + other.seconds,
             self.llm_tokens + other.llm_tokens,
             self.asked_llm or other.asked_llm,
+            self.spared + other.spared,
         )
 
 

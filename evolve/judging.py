@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from archive.store import Archive, event_row, pack
@@ -13,7 +13,7 @@ from archive.tables import Design, Evaluation, Member, Outcome, Request, State
 from domains.base import Role
 from evolve.errors import InputError
 from evolve.evaluation import Need, Verdict, by_task, examine, merged, score, signature
-from evolve.jobs import LiveJob, Recipe
+from evolve.jobs import Built, LiveJob, Recipe
 from evolve.statistics import estimate
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from evolve.config import RunConfig
     from evolve.plan import Plan
     from evolve.proposers.base import Proposal
+    from evolve.rungs import Step
     from sandbox.source import SourceChecker
 
 DESIGN_SEED = 0
@@ -32,6 +33,8 @@ SAMPLED = 10
 """One design in so many is checked for purity during the search; finalists all are."""
 
 Control = Literal["", "blank", "shuffled"]
+Climb = Callable[[Built, LiveJob], Generator[Need, Any, "Step"]]
+"""Plays a part of a trial, and decides whether the rest of it is worth playing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +49,25 @@ class Trial:
     specs: tuple[TaskSpec, ...]
     repeats: int
     control: Control = ""
+    first_repeat: int = 0
+    """Later ones play again what was played for selection, with other seeds."""
 
     @property
     def name(self) -> str:
         """The role of its row in the archive."""
-        return f"{self.role}:{self.control}" if self.control else str(self.role)
+        kind = "again" if self.first_repeat else self.control
+        return f"{self.role}:{kind}" if kind else str(self.role)
+
+    @property
+    def selects(self) -> bool:
+        """Whether it scores designs for selection, and so is part of their lives."""
+        return self.name == Role.DEPLOYMENT
+
+    @property
+    def episodes(self) -> set[tuple[str, int]]:
+        """Its tasks, each with the number of the repeat."""
+        rounds = range(self.first_repeat, self.first_repeat + self.repeats)
+        return {(spec.id, repeat) for spec in self.specs for repeat in rounds}
 
 
 class Judge:
@@ -115,44 +132,58 @@ class Judge:
 
     def is_evaluated(self, design_id: str, trial: Trial) -> bool:
         """Whether the latest evaluation of a design is one of just these episodes."""
-        wanted = {(spec.id, repeat) for spec in trial.specs for repeat in range(trial.repeats)}
-        return {(outcome.task_id, outcome.repeat) for outcome in self._outcomes(design_id, trial.name)} == wanted
+        played = {(outcome.task_id, outcome.repeat) for outcome in self._outcomes(design_id, trial.name)}
+        return played == trial.episodes
 
     def _outcomes(self, design_id: str, role: str) -> Sequence[Outcome]:
         row = self.archive.evaluation(self.run_id, design_id, role)
         return self.archive.outcomes(row.id) if row is not None and row.id is not None else ()
 
     def judge(
-        self, design_id: str, trial: Trial, known: Mapping[bytes, str] | None = None
+        self, design_id: str, trial: Trial, known: Mapping[bytes, str] | None = None, climb: Climb | None = None
     ) -> Generator[Need, Any, Verdict | None]:
         """Evaluate a design and commit what comes of it; only evaluations for selection are arrows in its life.
 
         A design that tells just what one of the `known` tells, which are given by signature, is rejected unplayed.
+        To `climb` is to play a part of the trial first, and maybe to be dropped with what that came to.
         """
-        selects = trial.name == Role.DEPLOYMENT
-        if selects:
+        if trial.selects:
             self.archive.add_event(self.run_id, design_id, State.SMOKE)
         verdicts = []
         for job in self._jobs(design_id, trial):
             answers = yield from examine(job)
+            for fault in answers.effort.spared:
+                self._note(f"the machine failed, not design {short(design_id)}, which did well again: {fault}")
             if answers.failure:
                 self._fail(design_id, trial, answers.failure)
                 return None
             told = signature(answers)
-            if selects and (twin := (known or {}).get(told, design_id)) != design_id:
+            if trial.selects and (twin := (known or {}).get(told, design_id)) != design_id:
                 self.archive.add_event(self.run_id, design_id, State.REJECTED, f"tells just what {twin} tells")
                 return None
-            if selects:
-                self.archive.add_event(self.run_id, design_id, State.FULL)
-            verdicts.append((yield from score(answers, self.plan, job)))
+            step = None
+            if climb is not None and isinstance(answers, Built):
+                self.archive.add_event(self.run_id, design_id, State.SMALL)
+                step = yield from climb(answers, job)
+                if step.state is State.DROPPED:
+                    dropped = replace(step.verdict, signature=told, dropped=True)
+                    self._commit(design_id, trial, dropped, step.reason)
+                    return dropped
+            if trial.selects:
+                self.archive.add_event(self.run_id, design_id, *(step[:2] if step is not None else (State.FULL,)))
+            verdicts.append((yield from score(answers, self.plan, job, step.verdict if step is not None else None)))
         verdict = verdicts[0] if len(verdicts) == 1 else merged(verdicts)
-        self._commit(design_id, trial, verdict)
+        if trial.selects or not self.is_evaluated(design_id, trial):  # another may have asked for the same meanwhile
+            self._commit(design_id, trial, verdict)
         self.failures.pop(design_id, None)
         return verdict
 
     def _fail(self, design_id: str, trial: Trial, failure: str) -> None:
-        self.failures[design_id] = failure
-        if trial.role is not Role.TEST:  # a look at the test tasks changes nothing in a run
+        if not trial.first_repeat:  # for which another design asked
+            self.failures[design_id] = failure
+        if trial.role is not Role.TEST and not (
+            trial.first_repeat or trial.control
+        ):  # those change nothing in its life
             self.archive.add_event(self.run_id, design_id, State.FAILED, failure)
         self._note(f"design {short(design_id)} failed: {failure.splitlines()[0]}")
 
@@ -171,6 +202,7 @@ class Judge:
                 self.config.memory_budget,
                 self.config.mode == "dynamic",
                 checked,
+                trial.first_repeat,
             )
 
     def _parts(self, trial: Trial) -> Sequence[tuple[tuple[TaskSpec, ...], frozenset[str] | None]]:
@@ -194,7 +226,7 @@ class Judge:
             self._building[design.id] = self.checker.check(design.source).build_hash
         return self._building[design.id]
 
-    def _commit(self, design_id: str, trial: Trial, verdict: Verdict) -> None:
+    def _commit(self, design_id: str, trial: Trial, verdict: Verdict, why_dropped: str = "") -> None:
         total = estimate(list(verdict.by_task().values()))
         evaluation = Evaluation(
             run_id=self.run_id,
@@ -225,9 +257,10 @@ class Judge:
             for episode in verdict.episodes
         ]
         told = {key: pack(items) for key, items in verdict.told.items()}
-        selects = trial.name == Role.DEPLOYMENT
         reason = f"{total.mean:.3f} on {total.n} tasks" + (f" ({evaluation.variant})" if evaluation.variant else "")
-        event = event_row(self.run_id, design_id, State.EVALUATED, reason) if selects else None
+        reason += f"; {why_dropped}" if why_dropped else ""
+        state = State.DROPPED if verdict.dropped else State.EVALUATED
+        event = event_row(self.run_id, design_id, state, reason) if trial.selects else None
         self.archive.add_evaluation(evaluation, outcomes, told, event)
 
 

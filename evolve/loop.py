@@ -96,7 +96,7 @@ class Search:
         """Evaluate what every result is compared with, where that is not done."""
         self.phase("evaluating baselines")
         trial = Trial(role, specs, repeats)
-        entered = {member.change: member.design_id for member in self.archive.members(self.run_id) if not member.number}
+        entered = {member.change: member.design_id for member in self.archive.baselines(self.run_id)}
         for name in BASELINES:
             design_id = entered.get(name) or self._enter_baseline(name)
             if not (scores := self.evaluated(design_id, trial)):

@@ -146,8 +146,12 @@ def share_of(cpus: Sequence[float], workers: int) -> float:
     return share
 
 
+def room(node: Node, share: float) -> int:
+    """How many more workers of so large a part of a processor find room; negative where there are too many."""
+    return int(node.cpus / share + 1e-6) - node.workers
+
+
 def roomiest(nodes: Iterable[Node], share: float, now: float) -> Node | None:
-    """The node with room for most further workers of so many processors each; none where no node has room."""
-    rooms = [(int(node.cpus / share + 1e-6) - node.workers, node) for node in nodes if node.usable]
-    rooms = [(room, node) for room, node in rooms if room > 0 and node.rests_until <= now]
-    return max(rooms, key=lambda each: each[0])[1] if rooms else None
+    """The node with room for most further workers; none where no node has room."""
+    open_ = [node for node in nodes if node.usable and node.rests_until <= now and room(node, share) > 0]
+    return max(open_, key=lambda node: room(node, share), default=None)

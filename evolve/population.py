@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -19,15 +20,39 @@ class Population:
     """Parents of each proposal that was asked for, in order."""
     pending: int = 0
     """Proposals whose design is not done yet."""
+    designs: list[str] = field(init=False)
+    """The evaluated designs by their place, which never changes."""
+    places: dict[str, int] = field(init=False)
+    score_column: array[float] = field(init=False)
+    """Scores by place, so that a strategy need not gather them at each ask."""
+    visit_column: array[float] = field(init=False)
+    """Visits by place."""
+
+    def __post_init__(self) -> None:
+        self.designs = list(self.scores)
+        self.places = {design: place for place, design in enumerate(self.designs)}
+        self.score_column = array("d", self.scores.values())
+        self.visit_column = array("d", (self.visits[design] for design in self.designs))
 
     def ask(self, parents: tuple[str, ...]) -> None:
         """Note a request for a proposal."""
         self.asked.append(parents)
-        self.visits.update(parents[:1])
         self.pending += 1
+        for first in parents[:1]:
+            self.visits[first] += 1
+            if first in self.places:
+                self.visit_column[self.places[first]] += 1
 
     def tell(self, design: str, score: float | None) -> None:
         """Note that a proposal is done: with a score, or failed."""
         self.pending -= 1
-        if score is not None:
-            self.scores[design] = score
+        if score is None:
+            return
+        self.scores[design] = score
+        if design in self.places:
+            self.score_column[self.places[design]] = score
+            return
+        self.places[design] = len(self.designs)
+        self.designs.append(design)
+        self.score_column.append(score)
+        self.visit_column.append(self.visits[design])

@@ -21,6 +21,8 @@ class Progress:
     """How much of the phase is done, and of how much, where that is known."""
     evaluated: int = 0
     failed: int = 0
+    dropped: int = 0
+    """Designs that ended on the small rung."""
     rejected: int = 0
     """Designs that told just what another one tells."""
     played: int = 0
@@ -42,7 +44,7 @@ class Progress:
     @property
     def done(self) -> int:
         """Designs that are done, one way or the other."""
-        return self.evaluated + self.failed
+        return self.evaluated + self.failed + self.dropped
 
     def seconds_left(self) -> float | None:
         """Time to the last design at this sitting's pace; none before a design is done."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from archive.tables import SCORED, State
+from archive.tables import State
 
 if TYPE_CHECKING:
     from archive.store import Archive
@@ -16,13 +16,9 @@ Scores = Mapping[str, float]
 DEPLOYMENT = "deployment"
 
 
-def candidates(archive: Archive, run_id: int) -> list[Evaluation]:
-    """The latest evaluation of each of a run's candidates that did not fail, best first."""
-    numbers = {member.design_id: member.number for member in archive.members(run_id)}
-    scored = {design for design, (state, _) in archive.states(run_id).items() if state in SCORED}
-    rows = archive.evaluations(run_id, DEPLOYMENT)
-    latest = {row.design_id: row for row in rows if numbers[row.design_id] and row.design_id in scored}
-    return sorted(latest.values(), key=lambda row: (-row.score, row.id))
+def candidates(archive: Archive, run_id: int, most: int | None = None) -> Sequence[Evaluation]:
+    """The latest evaluation of each of a run's candidates that did not fail, best first; at most so many."""
+    return archive.best(run_id, DEPLOYMENT, most)
 
 
 def task_scores(archive: Archive, run_id: int, design: str, role: str = DEPLOYMENT) -> Scores:
@@ -39,13 +35,11 @@ def baseline_scores(archive: Archive, run_id: int, role: str = DEPLOYMENT) -> di
     """The baselines' scores by task, by their names; without those that are not evaluated yet."""
     found = {
         member.change: task_scores(archive, run_id, member.design_id, role)
-        for member in archive.members(run_id)
-        if member.role == "baseline"
+        for member in archive.baselines(run_id)
     }
     return {name: scores for name, scores in found.items() if scores}
 
 
 def answered(archive: Archive, run_id: int) -> int:
     """Requests that count towards a run's designs: all but those whose design was rejected for telling nothing new."""
-    rejected = sum(state is State.REJECTED for state, _ in archive.states(run_id).values())
-    return len(archive.requests(run_id)) - rejected
+    return archive.count_requests(run_id) - archive.count_states(run_id)[State.REJECTED]

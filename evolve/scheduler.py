@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
@@ -15,7 +15,7 @@ from evolve.jobs import BuildJob, EpisodeOrder, Job, Lived, LiveJob, MachineTrou
 from evolve.lanes import Lanes
 
 CHUNK = 8
-"""Episodes in a job: few enough to keep all workers busy, enough to make the hand-over cheap."""
+"""Most episodes in a job, for a cheap hand-over; fewer where it takes fewer to give every worker some."""
 TRIES = 4
 """Times that a job is handed out before its machine trouble ends the run; waiting for a sandbox does not count."""
 PATIENCE = 2.0
@@ -30,7 +30,8 @@ class _Running:
 
     activity: Activity
     number: int
-    wanted: Sequence[EpisodeOrder] = ()
+    scores: dict[bytes, float] = field(default_factory=dict)
+    """Of the episodes that it waits for, as far as they are known."""
     missing: int = 0
 
 
@@ -94,7 +95,7 @@ class Scheduler:
             if played := _played(result):
                 self._keep(played)
                 self.played += len(played)
-                self._tell(each.key for each in played)
+                self._tell(played)
             if handed.answers:
                 self._advance(handed.owner, result)
 
@@ -110,33 +111,31 @@ class Scheduler:
             self._line_up(_Handed(need, running, answers=True))
 
     def _want(self, running: _Running, orders: Sequence[EpisodeOrder]) -> None:
-        running.wanted = orders
         unique = {order.key: order for order in orders}
-        known = self._known(unique)
-        missing = {key: order for key, order in unique.items() if key not in known}
+        running.scores = dict(self._known(unique))
+        missing = {key: order for key, order in unique.items() if key not in running.scores}
         unseen = [order for key, order in missing.items() if key not in self._awaited]
         self.reused += len(orders) - len(unseen)
         running.missing = len(missing)
         for key in missing:
             self._awaited.setdefault(key, []).append(running)
+        size = min(CHUNK, -(-len(unseen) // self._executor.slots))
         lanes: dict[int, list[EpisodeOrder]] = {}
         for order in unseen:
             lanes.setdefault(self._lanes.lane_of(order.spec.id), []).append(order)
         for lane, mine in lanes.items():
-            for start in range(0, len(mine), CHUNK):
-                self._line_up(_Handed(PlayJob(tuple(mine[start : start + CHUNK])), running, answers=False, lane=lane))
+            for start in range(0, len(mine), size):
+                self._line_up(_Handed(PlayJob(tuple(mine[start : start + size])), running, answers=False, lane=lane))
         if not missing:
-            self._answer(running)
+            self._advance(running, running.scores)
 
-    def _tell(self, keys: Iterable[bytes]) -> None:
-        for key in keys:
-            for waiting in self._awaited.pop(key, ()):
+    def _tell(self, results: Sequence[Played]) -> None:
+        for played in results:
+            for waiting in self._awaited.pop(played.key, ()):
+                waiting.scores[played.key] = played.score
                 waiting.missing -= 1
                 if waiting.missing == 0:
-                    self._answer(waiting)
-
-    def _answer(self, running: _Running) -> None:
-        self._advance(running, self._known(order.key for order in running.wanted))
+                    self._advance(waiting, waiting.scores)
 
     def _line_up(self, handed: _Handed) -> None:
         ticket = next(self._tickets)

@@ -20,12 +20,14 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from evolve.errors import InputError, StandstillError
 from evolve.jobs import BuildJob, Job, LiveJob, MachineTrouble, Result
-from evolve.nodes import Node, facts, roomiest, share_of, survey
+from evolve.nodes import Node, facts, room, roomiest, share_of, survey
 from sandbox.guest import Trajectory
 
 CLOSING_SECONDS = 5.0
 GLANCE = 2.0
 """Seconds between two looks at which nodes a cluster has."""
+SURVEY_SECONDS = 120.0
+"""How long the start waits for what nodes say of themselves; who answers later works from then on."""
 REST = 0.2
 """Seconds between two looks at whether there is a worker again."""
 RECHECK = 15.0
@@ -110,14 +112,16 @@ class RayExecutor:
             count = self._muster(workers)
         self.slots = count
         self._share = share_of([node.cpus for node in self._usable()], count)
-        self._collection: Any = ray.put(())
+        self._shared: tuple[Trajectory, ...] = ()
+        self._collection: Any = ray.put(self._shared)
         self._staff()
 
     # Jobs
 
     def share(self, collection: Sequence[Trajectory]) -> None:
         """Put the trajectories into the object store, from which every node fetches them once."""
-        self._collection = ray.put(tuple(collection))
+        self._shared = tuple(collection)
+        self._collection = ray.put(self._shared)
 
     def free(self) -> Sequence[int]:
         """Numbers of the lanes whose actors are idle."""
@@ -145,6 +149,8 @@ class RayExecutor:
             time.sleep(REST if changes else 0.0)
             return []
         ray.wait(pending, num_returns=1, timeout=GLANCE if changes else None)
+        if self._address is None and _node_has_died():
+            return self._begin_again()
         done, _ = ray.wait(pending, num_returns=len(pending), timeout=0)
         results = [self._result(ref) for ref in done if ref in self._running]
         for ref in done:
@@ -165,7 +171,7 @@ class RayExecutor:
             raise error.cause from None
         except RayError as error:
             self._mistrust(lane)
-            return ticket, MachineTrouble(f"{place}a worker died: {_brief(error)}", lost=True)
+            return ticket, MachineTrouble(f"{place}a worker died ({type(error).__name__})", lost=True)
         if isinstance(result, MachineTrouble):
             result = replace(result, reason=f"{place}{result.reason}")
         return ticket, result
@@ -198,18 +204,41 @@ class RayExecutor:
         finally:
             ray.shutdown()
 
+    def _begin_again(self) -> list[tuple[int, Result]]:
+        """Start Ray on this machine anew, and give back what was under way."""
+        lost: list[tuple[int, Result]] = [
+            (ticket, MachineTrouble("Ray's node on this machine died, and is started again", lost=True))
+            for ticket, _ in self._running.values()
+        ]
+        ray.shutdown()
+        for known in (self._nodes, self._lanes, self._running, self._starting):
+            known.clear()
+        self._start_here(self.slots)
+        self.share(self._shared)
+        self._staff()
+        return lost
+
     # Actors
 
     def _staff(self) -> None:
         """Start an actor for every lane that has none, where there is room."""
         self._lanes += [_Lane() for _ in range(self.slots - len(self._lanes))]
+        usable, now = self._usable(), time.monotonic()
         for lane in self._lanes:
-            if lane.actor is None and (node := roomiest(self._usable(), self._share, time.monotonic())) is not None:
-                there = NodeAffinitySchedulingStrategy(node.id, soft=False)
-                hired = ray.remote(num_cpus=_rounded(self._share), max_restarts=0, scheduling_strategy=there)(Worker)
+            if lane.actor is None and (node := roomiest(usable, self._share, now)) is not None:
+                hired = _on(node, Worker, num_cpus=_rounded(self._share), max_restarts=0)
                 lane.node, lane.actor = node, hired.remote(*self._settings)
                 node.workers += 1
                 self._await(lane)
+
+    def _make_room(self) -> None:
+        """Spread the lanes over a node that came: take idle actors from where there are too many now."""
+        if cpus := [node.cpus for node in self._usable()]:
+            self._share = max(self._share, share_of(cpus, self.slots))
+        for lane in self._lanes:
+            if lane.node is not None and lane.ready and not lane.busy and room(lane.node, self._share) < 0:
+                lane.actor.close.remote()  # and Ray ends it then, because nobody knows it any more
+                self._vacate(lane, kill=False)
 
     def _await(self, lane: _Lane) -> None:
         """Give the lane's actor nothing until it has answered."""
@@ -244,11 +273,12 @@ class RayExecutor:
             if other.node is node and other.ready and not other.busy:
                 self._await(other)
 
-    def _vacate(self, lane: _Lane) -> None:
+    def _vacate(self, lane: _Lane, *, kill: bool = True) -> None:
         """Empty a lane whose actor is of no use any more."""
         if lane.node is not None:
             lane.node.workers -= 1
-            ray.kill(lane.actor)
+            if kill:
+                ray.kill(lane.actor)
         lane.node, lane.actor, lane.ready = None, None, False
 
     # Nodes
@@ -262,21 +292,28 @@ class RayExecutor:
     def _start_here(self, count: int) -> None:
         """Start Ray on this machine, for this process alone."""
         if not ray.is_initialized():
-            ray.init(
-                address="local",
-                num_cpus=count,
-                include_dashboard=False,
-                logging_level=logging.ERROR,
-                log_to_driver=False,
-            )
+            try:
+                ray.init(
+                    address="local",
+                    num_cpus=count,
+                    include_dashboard=False,
+                    logging_level=logging.ERROR,
+                    log_to_driver=False,
+                )
+            except Exception as error:  # Ray raises no narrower one where it does not come up in time
+                raise StandstillError(
+                    f"Ray did not start on this machine: {error} Give the same command again."
+                ) from error
+            ray._private.worker.print_to_stdstream = _unsaid
         id_ = ray.get_runtime_context().get_node_id()
         self._nodes[id_] = Node(id_, "localhost", count, known=True)
 
     def _muster(self, workers: int | None) -> int:
         """Survey the nodes that are there, and say how many lanes there will be."""
         self._look_for_nodes()
-        while self._surveys:
-            done, _ = ray.wait(list(self._surveys), num_returns=1)
+        deadline = time.monotonic() + SURVEY_SECONDS
+        while self._surveys and (time.monotonic() < deadline or not self._usable()):
+            done, _ = ray.wait(list(self._surveys), num_returns=1, timeout=GLANCE)
             for ref in done:
                 self._judge(ref)
         usable = self._usable()
@@ -295,6 +332,7 @@ class RayExecutor:
             return
         self._looked = now
         self._look_for_nodes()
+        self._make_room()
         if now - self._rechecked >= RECHECK:
             self._rechecked = now
             self._ask(node for node in self._usable() if node.absence is not None)
@@ -302,7 +340,8 @@ class RayExecutor:
             self.slots = max(self.slots, int(sum(node.cpus for node in self._usable())))
 
     def _look_for_nodes(self) -> None:
-        found = {node["NodeID"]: node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")}
+        listed: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+        found = {node["NodeID"]: node for node in listed if node["Alive"] and node["Resources"].get("CPU")}
         for id_ in self._nodes.keys() - found.keys():
             self._forget(self._nodes.pop(id_))
         new = [id_ for id_ in found if id_ not in self._nodes]
@@ -326,9 +365,7 @@ class RayExecutor:
         asked = {node.id for node in self._surveys.values()}
         for node in nodes:
             if node.id not in asked:
-                there = NodeAffinitySchedulingStrategy(node.id, soft=False)
-                looking = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=there)(survey)
-                self._surveys[looking.remote(*self._survey)] = node
+                self._surveys[_on(node, survey, num_cpus=0, max_retries=0).remote(*self._survey)] = node
 
     def _judge(self, ref: Any) -> None:
         """Take in what a node said of itself."""
@@ -341,14 +378,24 @@ class RayExecutor:
             self._news.append(sentence)
 
 
+def _unsaid(*_: object, **__: object) -> None:
+    """In the place of what prints Ray's own errors to standard output, where only results belong."""
+
+
+def _node_has_died() -> bool:
+    """Whether a process is gone without which the node that this one started is of no use; Ray itself says it late."""
+    node = ray._private.worker._global_node
+    return node is None or any(name in ("raylet", "gcs_server") for name, _ in node.dead_processes())
+
+
 def _connect(address: str) -> None:
     """Join a running cluster as its driver."""
     try:
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
         raise InputError(
             f"the Ray cluster at {address} cannot be joined from here: {_brief(error)}; this machine must be one of its"
-            " nodes (`ray start --address=HOST:6379`), with the same versions of Ray and Python"
+            " nodes (`ray start --address=HOST:6379`), with the same versions of Ray and Python and the same token"
         ) from None
 
 
@@ -356,6 +403,13 @@ def _refusal(reason: str) -> InputError:
     """What is wrong with a cluster, after leaving it."""
     ray.shutdown()
     return InputError(reason)
+
+
+def _on(node: Node, work: Any, **options: Any) -> Any:
+    """A function or class that will run on just this node."""
+    there: Any = NodeAffinitySchedulingStrategy(node.id, soft=False)  # Ray's own types leave it out
+    placed: Any = ray.remote(scheduling_strategy=there, **options)
+    return placed(work)
 
 
 def _rounded(share: float) -> float:

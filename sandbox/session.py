@@ -63,6 +63,8 @@ class DesignSession:
         """Whether the design asked for a language model, or whether there is one."""
         self.calls = 0
         self.seconds = 0.0
+        self.spared: list[str] = []
+        """Faults that a second try did not repeat, so that the machine is charged with them."""
 
     @property
     def embedded_texts(self) -> int:

@@ -5,15 +5,18 @@ standard error. An *estimate* is `{"mean", "interval": [low, high], "n"}`: a mea
 it is null where there is none. A *design* is named by its whole id. Times are ISO 8601 in UTC, durations in seconds.
 
 run, top    `run`, `status`, `domain`, `strategy`, `designs` (asked for), `evaluated`, `failed`, `rejected` (they told
-            just what another one tells), `no_memory`, `nearest_trajectory` and `constant` (estimates), `archive`,
+            just what another one tells), `dropped` (on the small rung), `audited` (would have been dropped, and went
+            on), `audited_better` (of these, ended above their parent), `audited_among_best` (of these, ended among as
+            many best as there are finalists), `no_memory`, `nearest_trajectory` and `constant` (estimates), `archive`,
             `finalists`: a list of `design`, `searched` and `confirmed` (estimates of the gain), `optimism` (their
             difference), `dominance` (probability of being better than another finalist), `controls` (gains by name:
             `blank`, `shuffled`); `top`: a list of `rank`, `design`, `number`, `score`, `interval`, `n`, `gain`
             (estimate, paired by task, over no memory), `gain_over_nearest`, `tokens`, `summary`, `change`; `run` also
             has `played` and `reused`, the episodes of this sitting
 runs        a list of `run`, `status` (running, interrupted, done), `domain`, `agent`, `strategy`, `proposer`, `seed`,
-            `designs`, `evaluated`, `failed`, `rejected`, `best` (`design`, `score`, `interval`, `n`; or null), `looks`,
-            `sandbox`, `created`, `seconds`, `config` (all flags)
+            `designs`, `evaluated`, `failed`, `rejected`, `dropped`, `audited`, `audited_better`, `audited_among_best`,
+            `best` (`design`, `score`, `interval`, `n`; or null), `looks`, `sandbox`, `created`, `seconds`, `config`
+            (all flags)
 show        `design`, `run`, `number` (0: a baseline), `state`, `reason`, `origin`, `summary`, `change`, `score`,
             `interval`, `n`, `no_memory`, `gain`, `gain_over_nearest`, `gain_over_parent`, `tokens`, `cut`, `calls`,
             `seconds`, `parents` and `children` (`design`, `number`, `change`, `score`), `lineage` (the same, first
@@ -21,17 +24,20 @@ show        `design`, `run`, `number` (0: a baseline), `state`, `reason`, `origi
             `nearest_trajectory`, `parent`), `example` (`task`, `score`, `told`: a list of `step`
             and `items`, a list of `id`, `text`: what was told first, and each change during the episode), `source`
 diff        `a`, `b`, `equal`, `diff` (unified)
-eval        `design`, `status` (ok, failed, dropped, rejected), `reason`, `score`, `interval`, `n`, `no_memory`,
+eval        `design`, `status` (ok, failed, rejected), `reason`, `score`, `interval`, `n`, `no_memory`,
             `nearest_trajectory`, `constant`, `gain`, `gain_over_nearest`, `gain_over_constant`, `tokens`, `cut`,
-            `sandbox`, `not_isolated`, `domain`, `run`
+            `variant` (`no-llm variant` where it would ask a model and the run has none), `sandbox`, `not_isolated`,
+            `domain`, `run`
 check       `design` (null where the file holds none), `sandbox`, `passed`, `checks`: a list of `name`, `passed`,
             `detail`; `seconds`
 test        `run`, `design`, `domain`, `score`, `interval`, `n`, `no_memory`, `nearest_trajectory`, `constant`,
-            `gain`, `gain_over_nearest`, `gain_over_constant`, `search_score`, `tokens`, `cut`, `repeats`, `look` (1
-            for the first), `sandbox`, `not_isolated`
+            `gain`, `gain_over_nearest`, `gain_over_constant`, `search_score`, `tokens`, `cut`, `variant`,
+            `repeats`, `look` (1 for the first), `sandbox`, `not_isolated`
 replay      `run`, `requests`, `differences`: a list of `request`, `design`, `difference`
 domains     a list of `domain`, `version`, `installed`, `roles` (tasks by role), `max_steps`, `licence`, `summary`
-doctor      `usable`, `findings`: a list of `name`, `ok`, `needed`, `detail`, `remedy`
+doctor      `usable`, `findings`: a list of `name`, `ok`, `needed`, `detail`, `remedy`; of an archive: `usable` (as it
+            is left), `copy` (path of the archive as it was before something was mended; or null), `findings`: a list
+            of `name`, `ok` (it was, or it is mended), `detail`, `mended` (what was done), `remedy` (what a person can)
 
 Exit codes: 0 done; 1 it ran, but the design failed or something needed is missing; 2 bad input or a fault of the
 machine, with one sentence on standard error; 130 interrupted.

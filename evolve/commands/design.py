@@ -90,13 +90,10 @@ def _portrait(archive: Archive, prefix: str, run_number: int | None) -> Portrait
     member = archive.member(run_id, design.id)
     if member is None:
         raise InputError(f"run {run_id} has no design {design.id[:10]}; it is in run {archive.runs_of(design.id)[0]}")
-    relatives = _relatives(archive, run_id)
-    pairs = archive.parents(run_id)
-    parents = [parent for child, parent in pairs if child == design.id]
-    first_parents = dict(reversed(pairs))  # the first of a design's pairs wins
+    parents = archive.parents_of(run_id, design.id)
     lineage = [design.id]
-    while (parent := first_parents.get(lineage[-1])) is not None:
-        lineage.append(parent)
+    while older := archive.parents_of(run_id, lineage[-1]):
+        lineage.append(older[0])
     evaluation = archive.evaluation(run_id, design.id, DEPLOYMENT)
     scores, baselines = task_scores(archive, run_id, design.id), baseline_scores(archive, run_id)
     return Portrait(
@@ -107,19 +104,17 @@ def _portrait(archive: Archive, prefix: str, run_number: int | None) -> Portrait
         scores,
         baselines,
         task_scores(archive, run_id, parents[0]) if parents else {},
-        [relatives[parent] for parent in parents],
-        [relatives[child] for child, parent in pairs if parent == design.id],
-        [relatives[ancestor] for ancestor in reversed(lineage)],
+        [_relative(archive, run_id, parent) for parent in parents],
+        [_relative(archive, run_id, child) for child in archive.children_of(run_id, design.id)],
+        [_relative(archive, run_id, ancestor) for ancestor in reversed(lineage)],
         _example(archive, evaluation, scores, baselines.get("no_memory", {})),
     )
 
 
-def _relatives(archive: Archive, run_id: int) -> dict[str, Relative]:
-    scores = {row.design_id: row.score for row in archive.evaluations(run_id, DEPLOYMENT)}
-    return {
-        member.design_id: Relative(member.design_id, member.number, member.change, scores.get(member.design_id))
-        for member in archive.members(run_id)
-    }
+def _relative(archive: Archive, run_id: int, design_id: str) -> Relative:
+    member, row = archive.member(run_id, design_id), archive.evaluation(run_id, design_id, DEPLOYMENT)
+    assert member is not None
+    return Relative(design_id, member.number, member.change, row.score if row is not None else None)
 
 
 def _example(archive: Archive, evaluation: Evaluation | None, scores: Scores, without: Scores) -> Example | None:

@@ -33,6 +33,8 @@ class Comparison:
     constant: Scores
     tokens: float | None
     cut: int | None
+    variant: str
+    """`no-llm variant` where the design would have asked a language model."""
 
     def as_json(self) -> dict[str, Any]:
         """The fields that `eval` and `test` share."""
@@ -46,11 +48,13 @@ class Comparison:
             "gain_over_constant": estimate_json(gain_of(self.scores, self.constant)),
             "tokens": self.tokens,
             "cut": self.cut,
+            "variant": self.variant,
         }
 
     def print(self) -> None:
         """The same for people."""
-        say(f"score               {estimate_text(mean_of(self.scores))}  on {len(self.scores)} tasks")
+        kind = f" ({self.variant})" if self.variant else ""
+        say(f"score               {estimate_text(mean_of(self.scores))}  on {len(self.scores)} tasks{kind}")
         say(f"no memory           {estimate_text(mean_of(self.no_memory))}")
         say(f"nearest trajectory  {estimate_text(mean_of(self.nearest_trajectory))}")
         say(f"constant text       {estimate_text(mean_of(self.constant))}")
@@ -68,7 +72,7 @@ def evaluate_file(file: Path, flags: dict[str, Any], path: Path, *, allow_unsafe
     from sandbox.source import SourceRejected
 
     config = make_config(None, {**flags, "strategy": "eval", "proposer": "none", "designs": 1})
-    empty = Comparison({}, {}, {}, {}, None, None)
+    empty = Comparison({}, {}, {}, {}, None, None, "")
     result: dict[str, Any] = {"design": None, "status": "rejected", "reason": "", **empty.as_json(), "sandbox": None}
     result |= {"not_isolated": [], "domain": config.domain, "run": None}
     try:
@@ -117,6 +121,8 @@ def test_run(
     config, design = _chosen(path, number, prefix)
     if flags["sandbox"] is not None:
         config = config.model_copy(update={"runtime": None})  # that of the run belonged to the run's sandbox
+    if config.ray_address is not None:
+        config = config.model_copy(update={"ray_address": None, "workers": None})  # these belonged to a cluster
     config = config.model_copy(update={name: value for name, value in flags.items() if value is not None})
     with View() as view, visit(config, path, number, view.update, allow_unsafe=allow_unsafe) as sitting:
         announce(view, sitting, config, path)
@@ -173,6 +179,7 @@ def _compare(sitting: Sitting, design: str, role: Any, specs: tuple[TaskSpec, ..
         baselines["constant"],
         row.tokens if row is not None else None,
         row.cut if row is not None else None,
+        row.variant if row is not None else "",
     )
 
 

@@ -25,6 +25,7 @@ from evolve.commands.tables import (
     estimate_of,
     print_top,
     reading,
+    rung_json,
     status_of,
     top_json,
 )
@@ -143,7 +144,7 @@ def show_findings(*, as_json: bool) -> None:
 def _run_json(archive: Archive, run: Run) -> dict[str, Any]:
     assert run.id is not None
     config, states = config_of(run), counts(archive, run.id)
-    best = candidates(archive, run.id)[:1]
+    best = candidates(archive, run.id, 1)
     return {
         "run": run.id,
         "status": status_of(archive, run),
@@ -156,6 +157,7 @@ def _run_json(archive: Archive, run: Run) -> dict[str, Any]:
         "evaluated": states["evaluated"],
         "failed": states["failed"],
         "rejected": states["rejected"],
+        **rung_json(archive, run.id, config, states),
         "best": {"design": best[0].design_id, **score_json(estimate_of(best[0]))} if best else None,
         "looks": archive.looks(run.id),
         "sandbox": run.sandbox.partition(" ")[0],
@@ -166,5 +168,5 @@ def _run_json(archive: Archive, run: Run) -> dict[str, Any]:
 
 
 def _done_text(run: dict[str, Any]) -> str:
-    done = run["evaluated"] + run["failed"]
+    done = run["evaluated"] + run["failed"] + run["dropped"]
     return str(done) if run["strategy"] == "eval" else f"{done}/{run['designs']}"

@@ -86,8 +86,8 @@ def line(progress: Progress) -> str:
     left_text = minutes(left) if left is not None else "?"
     best = estimate_text(progress.best[1]) if progress.best else "-"
     return (
-        f"{now}  {_phase(progress)}: {progress.done}/{progress.total} designs, {progress.failed} failed;"
-        f" best {best}, gain {estimate_text(progress.gain, signed=True)};"
+        f"{now}  {_phase(progress)}: {progress.done}/{progress.total} designs, {progress.failed} failed"
+        f"{_dropped(progress)}; best {best}, gain {estimate_text(progress.gain, signed=True)};"
         f" episodes {progress.played} played, {progress.reused} reused; left {left_text}"
     )
 
@@ -125,7 +125,7 @@ def rows(progress: Progress) -> Sequence[tuple[str, str]]:
         found.append(
             (
                 "designs",
-                f"{progress.done} of {progress.total} done, {progress.failed} of them failed;"
+                f"{progress.done} of {progress.total} done, {progress.failed} of them failed{_dropped(progress)};"
                 f" {progress.rejected} more told nothing new",
             )
         )
@@ -133,6 +133,10 @@ def rows(progress: Progress) -> Sequence[tuple[str, str]]:
     found.append(("episodes", f"{progress.played} played ({rate:.1f} a second), {progress.reused} reused"))
     found.append(("time", f"{minutes(seconds)}" + (f", about {minutes(left)} left" if left is not None else "")))
     return found
+
+
+def _dropped(progress: Progress) -> str:
+    return f", {progress.dropped} dropped early" if progress.dropped else ""
 
 
 def _phase(progress: Progress) -> str:

@@ -97,22 +97,23 @@ def gain_of(scores: Scores | None, over: Scores | None) -> Estimate | None:
 def best_rows(archive: Archive, run: Run, count: int) -> list[Row]:
     """A run's best candidates, best first."""
     assert run.id is not None
-    members = {member.design_id: member for member in archive.members(run.id)}
     baselines = baseline_scores(archive, run.id)
     rows = []
-    for evaluation in candidates(archive, run.id)[:count]:
+    for evaluation in candidates(archive, run.id, count):
         design = evaluation.design_id
+        member = archive.member(run.id, design)
+        assert member is not None
         scores = task_scores(archive, run.id, design)
         rows.append(
             Row(
                 design,
-                members[design].number,
+                member.number,
                 estimate_of(evaluation),
                 gain_of(scores, baselines.get("no_memory")),
                 gain_of(scores, baselines.get("nearest_trajectory")),
                 evaluation.tokens,
-                archive.design(design).summary,
-                members[design].change,
+                archive.exactly(design).summary,
+                member.change,
             )
         )
     return rows
@@ -122,10 +123,34 @@ def counts(archive: Archive, run_id: int) -> Counter[str]:
     """How many candidates of a run are in which state; finalists count as evaluated."""
     from archive.tables import SCORED, State
 
-    baselines = {member.design_id for member in archive.members(run_id) if member.role == "baseline"}
-    states = archive.states(run_id)
-    plain = {design: State.EVALUATED if state in SCORED else state for design, (state, _) in states.items()}
-    return Counter(state.value for design, state in plain.items() if design not in baselines)
+    found: Counter[str] = Counter()
+    for state, count in archive.count_states(run_id).items():
+        found[State.EVALUATED if state in SCORED else state] += count
+    return found
+
+
+def rung_json(archive: Archive, run_id: int, config: RunConfig, states: Counter[str]) -> dict[str, int]:
+    """What the small rung dropped, and what became of the would-be drops that went on as an audit."""
+    from evolve.rungs import Audit, audit
+
+    seen = audit(archive, run_id, config.finalists) if config.small else Audit()
+    return {
+        "dropped": states["dropped"],
+        "audited": seen.audited,
+        "audited_better": seen.better,
+        "audited_among_best": seen.among_best,
+    }
+
+
+def _rung_text(archive: Archive, run_id: int, config: RunConfig, states: Counter[str]) -> str:
+    if not config.small:
+        return ""
+    found = rung_json(archive, run_id, config, states)
+    text = f"; {found['dropped']} dropped after {config.small} of {config.deployment} tasks"
+    return text + (
+        f"\naudit: {found['audited']} more would have been dropped and played on; {found['audited_better']} ended above"
+        f" their parent, {found['audited_among_best']} among the best {max(1, config.finalists)}"
+    )
 
 
 def print_top(archive: Archive, run: Run, rows: Sequence[Row]) -> None:
@@ -137,7 +162,7 @@ def print_top(archive: Archive, run: Run, rows: Sequence[Row]) -> None:
     say(
         f"run {run.id}: {config.strategy} on {config.domain}, seed {config.seed}; {status_of(archive, run)}: "
         f"{states['evaluated']} evaluated, {states['failed']} failed, of {config.designs};"
-        f" {states['rejected']} told nothing new\n"
+        f" {states['rejected']} told nothing new{_rung_text(archive, run.id, config, states)}\n"
     )
     lines = [
         (
@@ -211,6 +236,7 @@ def top_json(archive: Archive, run: Run, rows: Sequence[Row]) -> dict[str, Any]:
         "evaluated": states["evaluated"],
         "failed": states["failed"],
         "rejected": states["rejected"],
+        **rung_json(archive, run.id, config, states),
         **{name: estimate_json(mean_of(baselines.get(name))) for name in BASELINE_NAMES},
         "archive": str(archive.path),
         "finalists": [finalist_json(finalist) for finalist in ranking(archive, run.id)],

@@ -32,8 +32,7 @@ class GeneticProposer:
                 "composed afresh, leaving the parent" if parents else "composed from building blocks",
             )
             return Proposal(write(genome, describe(genome)), change, "composed")
-        first, *others = [read(source) for source in parents]
-        genome = first.copy()
+        genome, *others = [read(source) for source in parents]
         changes = [self._edit(genome, name, others, brief, rng) for name in names]
         return Proposal(write(genome, describe(genome)), "; ".join(changes), "composed")
 

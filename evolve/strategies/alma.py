@@ -46,13 +46,22 @@ class Alma:
         """One parent, and where another design exists a second one as donor for crossings."""
         if not population.scores:
             return Wait() if population.pending else Propose()
-        start = len(population.asked) - (len(population.asked) - 1) % self.step_size
-        used = {parents[0] for parents in population.asked[start:] if parents}
-        candidates = [design for design in population.scores if design not in used] or list(population.scores)
-        scores = np.array([population.scores[design] for design in candidates])
-        visits = np.array([float(population.visits[design]) for design in candidates])
+        free = self._free(population)
+        scores, visits = np.array(population.score_column)[free], np.array(population.visit_column)[free]
         settings = (self.reward_scale, self.visit_penalty, self.temperature)
         odds = parent_probabilities(scores, visits, population.baseline, *settings)
-        parent = candidates[int(rng.choice(len(candidates), p=odds))]
-        donors = [design for design in population.scores if design != parent]
-        return Propose((parent, donors[int(rng.integers(len(donors)))]) if donors else (parent,))
+        first = int(free[rng.choice(len(free), p=odds)])
+        designs = population.designs
+        if len(designs) == 1:
+            return Propose((designs[first],))
+        second = int(rng.integers(len(designs) - 1))
+        return Propose((designs[first], designs[second + (second >= first)]))
+
+    def _free(self, population: Population) -> np.ndarray[Any, np.dtype[np.intp]]:
+        """Places of the designs that were no parents in this step; of all designs where all were."""
+        start = len(population.asked) - (len(population.asked) - 1) % self.step_size
+        firsts = [parents[0] for parents in population.asked[start:] if parents]
+        used = [population.places[design] for design in firsts if design in population.places]
+        free = np.ones(len(population.designs), dtype=bool)
+        free[used] = False
+        return np.flatnonzero(free) if free.any() else np.arange(len(free))

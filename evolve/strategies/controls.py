@@ -23,9 +23,8 @@ class RandomParent:
         """A parent and, where another design exists, a donor, both uniform."""
         if not population.scores:
             return Wait() if population.pending else Propose()
-        designs = list(population.scores)
-        order = rng.permutation(len(designs))[:2]
-        return Propose(tuple(designs[i] for i in order))
+        order = rng.permutation(len(population.designs))[:2]
+        return Propose(tuple(population.designs[place] for place in order))
 
 
 class Sequential:
@@ -38,6 +37,6 @@ class Sequential:
         """A parent and, where another design exists, a donor, both of the best."""
         if not population.scores:
             return Wait() if population.pending else Propose()
-        best = sorted(population.scores, key=lambda design: -population.scores[design])[: self.elite]
+        best = np.argsort(-np.array(population.score_column), kind="stable")[: self.elite]
         order = rng.permutation(len(best))[:2]
-        return Propose(tuple(best[i] for i in order))
+        return Propose(tuple(population.designs[place] for place in best[order]))

@@ -41,6 +41,8 @@ def test_the_row_is_the_configuration() -> None:
         ({"deployment": 1}, "deployment: "),
         ({"temperature": 0.0}, "temperature: "),
         ({"workers": -1}, "workers: "),
+        ({"small": 5}, "small: .*0, or at least 6 and fewer than deployment"),
+        ({"small": 8, "deployment": 8}, "small: .*0, or at least 6 and fewer than deployment"),
         ({"colour": "red"}, "colour: there is no such field; the fields are domain, agent,"),
         ({"designs": 0, "seed": -1}, "seed: .*; designs: "),
     ],
@@ -65,7 +67,7 @@ def test_what_can_change_a_result_changes_the_identity() -> None:
     assert plain == RunConfig().identity("1", "1")
     assert plain != RunConfig().identity("2", "1")
     others: dict[str, object] = {"domain": "recall", "strategy": "random", "agent": "x", "proposer": "y"}
-    others |= {"mode": "dynamic", "sandbox": "process", "runtime": "runsc", "workers": 1}
+    others |= {"mode": "dynamic", "sandbox": "process", "runtime": "runsc", "workers": 1, "small": 12}
     for name, field in RunConfig.model_fields.items():
         value = others.get(name) or field.default + 1
         changed = RunConfig.model_validate({name: value}).identity("1", "1")

@@ -63,8 +63,14 @@ class Desk:
             return [(ticket, MachineTrouble("the engine went away", bool(self.absences))) for ticket, _ in found]
         return found
 
+    def builds(self, lane: int) -> bool:
+        return True
+
     def absence(self, lane: int) -> str | None:
         return self.absences.pop(0)
+
+    def news(self) -> Sequence[str]:
+        return ()
 
     def close(self) -> None:
         self._inner.close()
@@ -151,6 +157,27 @@ def test_a_sandbox_that_is_away_is_waited_for_and_that_is_no_try(monkeypatch: py
     assert desk.said == [gone, back, gone, back], "one that is back already is not worth a sentence"
     assert waits == [PATIENCE] * (TRIES + 2)
     assert (len(answers), desk.scheduler.played) == (1, 1)
+
+
+def test_a_lost_worker_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("the next worker's start is wait enough"))
+    lost = [MachineTrouble("a worker died", lost=True)]
+    desk, done = Desk(), list[str]()
+    collect = desk.collect
+    monkeypatch.setattr(desk, "collect", lambda: [(t, lost.pop() if lost else r) for t, r in collect()])
+    desk.scheduler.start(prepares(SPECS[0], done))
+    drain(desk.scheduler)
+    assert done == [SPECS[0].id]
+    assert desk.said == ["the machine failed, trying again: a worker died"]
+
+
+def test_while_others_build_a_sandbox_that_is_away_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("others build meanwhile"))
+    desk, done = Desk(lambda job: bool(desk.absences), ["no engine"]), list[str]()
+    monkeypatch.setattr(desk, "builds", lambda lane: False)
+    desk.scheduler.start(prepares(SPECS[0], done))
+    drain(desk.scheduler)
+    assert (done, desk.said) == ([SPECS[0].id], [])
 
 
 def test_a_machine_that_keeps_failing_ends_the_run_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
