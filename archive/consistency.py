@@ -27,7 +27,7 @@ def _named(design: str) -> str:
     return f"'run ' || run_id || ' ' || substr({design}, 1, 10)"
 
 
-_SCORED = ", ".join(f"'{state}'" for state in sorted(SCORED))
+_SCORED = ", ".join(f"'{state}'" for state in sorted({*SCORED, State.DROPPED}))
 _FINAL = f"'{State.FINALIST}', '{State.BEST}'"
 
 _NEWEST = "(SELECT run_id, design_id, state, MAX(id) FROM event GROUP BY run_id, design_id)"

@@ -199,8 +199,8 @@ class Archive:
     def design(self, prefix: str) -> Design:
         """The design whose id begins with `prefix`."""
         with self.transaction() as session:
-            statement = select(Design).where(col(Design.id).startswith(prefix, autoescape=True)).limit(2)
-            found = session.exec(statement).all()
+            matching = col(Design.id) >= prefix, col(Design.id) < prefix + "\U0010ffff"  # LIKE would read them all
+            found = session.exec(select(Design).where(*matching).limit(2)).all()
         if len(found) != 1:
             problem = "no design" if not found else "more than one design"
             raise ArchiveError(f"{self.path} has {problem} whose id begins with {prefix!r}; `evolve top` lists ids.")
@@ -230,8 +230,8 @@ class Archive:
     def runs_of(self, design_id: str) -> Sequence[int]:
         """Numbers of the runs that have a design, oldest first."""
         with self.transaction() as session:
-            statement = select(Member.run_id).where(Member.design_id == design_id)
-            return session.exec(statement.order_by(col(Member.run_id))).all()
+            statement = select(Member.run_id).join(Run, col(Run.id) == Member.run_id)
+            return session.exec(statement.where(Member.design_id == design_id).order_by(col(Run.id))).all()
 
     def parents(self, run_id: int) -> Sequence[tuple[str, str]]:
         """Pairs (design, parent) of a run, the first parent of a design before its second."""
@@ -248,7 +248,8 @@ class Archive:
     def children_of(self, run_id: int, design_id: str) -> Sequence[str]:
         """The designs of a run that have a design as parent."""
         with self.transaction() as session:
-            statement = select(Parent.design_id).where(Parent.run_id == run_id, Parent.parent_id == design_id)
+            in_run = col(Parent.run_id) + 0 == run_id  # else SQLite reads the run's whole index, not that of parents
+            statement = select(Parent.design_id).where(in_run, Parent.parent_id == design_id)
             return session.exec(statement.order_by(col(Parent.design_id))).all()
 
     def states(self, run_id: int) -> dict[str, tuple[State, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from statistics import fmean
@@ -17,7 +18,7 @@ from domains.base import Role
 from evolve.errors import InputError
 from evolve.judging import Trial
 from evolve.population import Population
-from evolve.proposers.base import Brief, Proposer
+from evolve.proposers.base import Brief, Proposal, Proposer
 from evolve.rungs import AUDITED, small_rung
 from evolve.scheduler import Activity
 from evolve.statistics import estimate, paired
@@ -25,6 +26,7 @@ from evolve.strategies.base import Propose, Strategy
 from sandbox.source import SourceRejected
 
 if TYPE_CHECKING:
+    from archive.tables import Design
     from domains.base import TaskSpec
     from evolve.loop import Search
 
@@ -33,6 +35,10 @@ DRAWS = 30
 AHEAD = 2
 """Requests under way beyond one a worker, so that none waits for the driver."""
 
+TUNING = "tuning: "
+"""How a change begins that changes constants only."""
+MOST_TUNING = 0.3
+"""The share of a run's designs that may only tune."""
 MOST_REJECTED = 3
 """Requests for each design asked for that may end without one, for it told just what another tells."""
 
@@ -72,6 +78,11 @@ class Conversation:
         self._told = 0
         self._rejected = 0
         """Of those that were told."""
+        members = search.archive.members(search.run_id)
+        self._tuning = {member.design_id for member in members if member.change.startswith(TUNING)}
+        """What earlier sittings have."""
+        self._tuned = 0
+        """Designs that only tune, of those that were asked for."""
         self._signatures: dict[bytes, str] = {}
         """Of the designs that were told."""
 
@@ -133,10 +144,11 @@ class Conversation:
 
     def _take_up(self, asked: Asked, ask: Propose) -> None:
         """Do what a request asks for, as far as it is not done."""
+        design = json.loads(asked.result)["design"] if asked.result is not None else None
+        self._tuned += design in self._tuning
         if asked.number in self._endings:
             return
         request = self._row(asked)
-        design = json.loads(asked.result)["design"] if asked.result is not None else None
         pursuing = self._finish(request, ask, design) if design is not None else self._pursue(request, ask)
         self.search.scheduler.start(pursuing)
 
@@ -175,14 +187,26 @@ class Conversation:
             if any(parent.origin == "untrusted" for parent in parents):
                 proposal = replace(proposal, origin="untrusted")
             try:
+                tunes = self._tunes(proposal, parents)
+                if tunes and self._tuned > MOST_TUNING * request.number:
+                    continue
+                if tunes:
+                    proposal = replace(proposal, change=TUNING + proposal.change)
                 design_id = search.judge.enter(proposal, request.number + 1, ask.parents, request)
             except SourceRejected as rejected:
                 search.note(f"request {request.number}: a proposal was rejected: {rejected.reason}")
                 continue
             if design_id is not None:
+                self._tuned += tunes
                 return design_id
         search.note(f"request {request.number} drew {DRAWS} designs that the run has already, and none that is new")
         return None
+
+    def _tunes(self, proposal: Proposal, parents: Sequence[Design]) -> bool:
+        """Whether a proposal differs from its first parent in constants only."""
+        judge = self.search.judge
+        form = judge.check(proposal.source).form_hash
+        return bool(parents) and form == judge.checked(parents[0]).form_hash
 
     # What is known
 
@@ -197,8 +221,9 @@ class Conversation:
                 continue
             design = json.loads(asked.result)["design"]
             state = states[design][0] if design is not None else None
-            failed_later = state is State.FAILED and design in rows  # in the finals: the search knew its score
-            if state in SCORED or state is State.DROPPED or failed_later:
+            # what failed in the finals had a score before; what was dropped has one, unless a mended archive lost it
+            scored_before = state in (State.FAILED, State.DROPPED) and design in rows
+            if state in SCORED or scored_before:
                 row = rows[design]
                 known[number] = Ending(design, row.score, row.signature, state is State.DROPPED)
             elif state in (None, State.FAILED, State.REJECTED):
@@ -213,6 +238,7 @@ class Conversation:
             ask = Propose(tuple(payload["parents"]), Brief(**payload["brief"]))
             self.population.ask(ask.parents)
             self._take_up(asked, ask)
+        self._committed.clear()
         for number in list(self._endings):
             self._tell(self._endings.pop(number))
 

@@ -67,8 +67,9 @@ def _confirmed(search: Search, trial: Trial) -> list[str]:
 
 def ranking(archive: Archive, run_id: int) -> list[Finalist]:
     """The finalists of a run, the one that most likely is the best first; empty where there were no finals."""
-    states = archive.states(run_id)
-    return _ranked(archive, run_id, [design for design, (state, _) in states.items() if state in FINAL])
+    last = {design: archive.life(run_id, design)[-1] for design in archive.results(run_id, Role.CONFIRMATION)}
+    placed = sorted(last.items(), key=lambda item: item[1].id or 0)
+    return _ranked(archive, run_id, [design for design, event in placed if event.state in FINAL])
 
 
 FINAL = frozenset({State.FINALIST, State.BEST})

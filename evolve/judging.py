@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from evolve.plan import Plan
     from evolve.proposers.base import Proposal
     from evolve.rungs import Step
-    from sandbox.source import SourceChecker
+    from sandbox.source import Checked, SourceChecker
 
 DESIGN_SEED = 0
 """Seed of every design's toolkit, so that a rebuilt design is the same."""
@@ -94,7 +94,7 @@ class Judge:
         self.failures: dict[str, str] = {}
         """Why designs failed in this sitting, by id."""
         self._note = note
-        self._building: dict[str, str] = {}
+        self._checked: dict[str, Checked] = {}
 
     def enter(
         self, proposal: Proposal, number: int, parents: Sequence[str], request: Request | None = None
@@ -105,7 +105,7 @@ class Judge:
         """
         if number:
             self.admit(proposal.origin)
-        checked = self.checker.check(proposal.source)
+        checked = self.check(proposal.source)
         now = time.time()
         design = Design(
             id=checked.hash, source=proposal.source, summary=checked.summary, origin=proposal.origin, created=now
@@ -114,9 +114,18 @@ class Judge:
         member = Member(run_id=self.run_id, design_id=checked.hash, number=number, role=role, change=proposal.change)
         if request is not None:
             request.result = json.dumps({"design": checked.hash})
-        self._building[checked.hash] = checked.build_hash
         is_new = self.archive.add_design(design, member, parents, request)
         return checked.hash if is_new or not number else None
+
+    def check(self, source: str) -> Checked:
+        """What the checker says of a source; raises `SourceRejected`."""
+        checked = self.checker.check(source)
+        self._checked[checked.hash] = checked
+        return checked
+
+    def checked(self, design: Design) -> Checked:
+        """What the checker says of a design of the archive; it is asked once a sitting."""
+        return self._checked.get(design.id) or self.check(design.source)
 
     def admit(self, origin: str) -> None:
         """Refuse untrusted code on a sandbox that does not isolate; raises `InputError`."""
@@ -190,7 +199,7 @@ class Judge:
     def _jobs(self, design_id: str, trial: Trial) -> Iterator[LiveJob]:
         """All that an evaluation asks of a design."""
         design = self.archive.exactly(design_id)
-        building_hash = self._building_hash(design) if design.origin == "composed" else ""
+        building_hash = self.checked(design).build_hash if design.origin == "composed" else ""
         checked = trial.role is not Role.DEPLOYMENT or is_sampled(design_id)
         for specs, collected in self._parts(trial):
             yield LiveJob(
@@ -220,11 +229,6 @@ class Judge:
                 for family in dict.fromkeys(spec.family for spec in trial.specs)
             ]
         return [(trial.specs, None)]
-
-    def _building_hash(self, design: Design) -> str:
-        if design.id not in self._building:
-            self._building[design.id] = self.checker.check(design.source).build_hash
-        return self._building[design.id]
 
     def _commit(self, design_id: str, trial: Trial, verdict: Verdict, why_dropped: str = "") -> None:
         total = estimate(list(verdict.by_task().values()))

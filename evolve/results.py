@@ -34,8 +34,7 @@ def task_scores(archive: Archive, run_id: int, design: str, role: str = DEPLOYME
 def baseline_scores(archive: Archive, run_id: int, role: str = DEPLOYMENT) -> dict[str, Scores]:
     """The baselines' scores by task, by their names; without those that are not evaluated yet."""
     found = {
-        member.change: task_scores(archive, run_id, member.design_id, role)
-        for member in archive.baselines(run_id)
+        member.change: task_scores(archive, run_id, member.design_id, role) for member in archive.baselines(run_id)
     }
     return {name: scores for name, scores in found.items() if scores}
 

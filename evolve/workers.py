@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -28,6 +29,8 @@ GLANCE = 2.0
 """Seconds between two looks at which nodes a cluster has."""
 SURVEY_SECONDS = 120.0
 """How long the start waits for what nodes say of themselves; who answers later works from then on."""
+REACH_SECONDS = 10.0
+"""How long a cluster's head may take to accept a connection."""
 REST = 0.2
 """Seconds between two looks at whether there is a worker again."""
 RECHECK = 15.0
@@ -390,9 +393,12 @@ def _node_has_died() -> bool:
 
 def _connect(address: str) -> None:
     """Join a running cluster as its driver."""
+    host, _, port = address.rpartition(":")
     try:
+        if host and port.isdecimal():  # else Ray itself ends this process where nobody answers
+            socket.create_connection((host, int(port)), timeout=REACH_SECONDS).close()
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
-    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
+    except (OSError, RuntimeError, ValueError, RayError) as error:
         raise InputError(
             f"the Ray cluster at {address} cannot be joined from here: {_brief(error)}; this machine must be one of its"
             " nodes (`ray start --address=HOST:6379`), with the same versions of Ray and Python and the same token"

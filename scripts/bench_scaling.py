@@ -4,8 +4,9 @@
 
 Starts Ray nodes on this machine with the `ray` command, as on several machines, each with `--workers` lanes, and runs
 the same kind of search on `recall` on each number of nodes. Play, guests and archive are real; every episode waits two
-seconds at its start, as if for a model. The search is timed, from when all workers have started and the baselines are
-played.
+seconds at its start, as if for a model. The search is timed, from when all workers have started; collection and
+baselines are played before, in this process, without waiting. Nodes leave themselves out where sources differ, so work
+on a copy of a tree that others edit.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from domains.base import Role
 from evolve.asking import Conversation
@@ -32,6 +33,10 @@ from evolve.jobs import Job, LiveJob, PlayJob, Result
 from evolve.proposers.registry import make as make_proposer
 from evolve.session import sit_down
 from evolve.strategies.registry import make as make_strategy
+
+if TYPE_CHECKING:
+    from domains.base import TaskSpec
+    from evolve.loop import Search
 
 RAY = str(Path(sys.executable).parent / "ray")
 COMMON = ("--block", "--disable-usage-stats", "--min-worker-port", "0", "--max-worker-port", "0")
@@ -85,39 +90,56 @@ def cluster(nodes: int, cpus: int) -> Iterator[str]:
 
 def measure(nodes: int, lanes: int, cpus: int, designs: int, wait: float, sandbox: str | None) -> dict[str, Any]:
     """Run one search, and time it from when all lanes have a worker."""
-    with cluster(nodes, cpus) as address, tempfile.TemporaryDirectory() as folder:
-        count = designs * nodes
-        config = RunConfig(
-            domain="recall",
-            designs=count,
-            finalists=0,
-            collection=16,
-            collection_repeats=1,
-            deployment=16,
-            workers=lanes * nodes,
-            sandbox=sandbox,
-            ray_address=address,
-        )
-        with sit_down(config, Path(folder) / "scaling.db", lambda progress: None) as sitting:
-            search = sitting.search
-            while len(search.executor.free()) < lanes * nodes:
-                search.executor.collect()
-            specs = search.prepare(Role.DEPLOYMENT, config.deployment)
-            search.evaluate_baselines(Role.DEPLOYMENT, specs, config.repeats)
-            played, began, cpu = search.scheduler.played, time.monotonic(), time.process_time()
-            Conversation(search, make_strategy(config), make_proposer(config.proposer), specs).run()
-            seconds, played = time.monotonic() - began, search.scheduler.played - played
-            return {
-                "nodes": nodes,
-                "workers": lanes * nodes,
-                "designs": count,
-                "episodes": played,
-                "seconds": round(seconds, 1),
-                "episodes_a_second": round(played / seconds, 2),
-                "of_ideal": round(played / seconds / (lanes * nodes / wait), 3),
-                "driver_cpu_share": round((time.process_time() - cpu) / seconds, 3),
-                "load": round(os.getloadavg()[0], 1),
-            }
+    config = RunConfig(
+        domain="recall",
+        designs=designs * nodes,
+        finalists=0,
+        collection=16,
+        collection_repeats=1,
+        deployment=16,
+        workers=0,
+        sandbox=sandbox,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "scaling.db"
+        with sit_down(config, path, lambda progress: None) as sitting:
+            begin(sitting.search)  # here, where nothing waits; the same run then goes on elsewhere
+        with cluster(nodes, cpus) as address:
+            config = config.model_copy(update={"workers": lanes * nodes, "ray_address": address})
+            with sit_down(config, path, lambda progress: None) as sitting:
+                row = timed(sitting.search, lanes * nodes)
+    rate = row["episodes"] / row["seconds"]
+    return {
+        "nodes": nodes,
+        **row,
+        "episodes_a_second": round(rate, 2),
+        "of_ideal": round(rate * wait / lanes / nodes, 3),
+    }
+
+
+def begin(search: Search) -> tuple[TaskSpec, ...]:
+    """What comes before a search."""
+    specs = search.prepare(Role.DEPLOYMENT, search.config.deployment)
+    search.evaluate_baselines(Role.DEPLOYMENT, specs, search.config.repeats)
+    return specs
+
+
+def timed(search: Search, workers: int) -> dict[str, Any]:
+    """Search with all workers there, and say how long that took."""
+    while len(search.executor.free()) < workers:
+        search.executor.collect()
+    specs = begin(search)
+    played, began, cpu = search.scheduler.played, time.monotonic(), time.process_time()
+    Conversation(search, make_strategy(search.config), make_proposer(search.config.proposer), specs).run()
+    seconds = time.monotonic() - began
+    return {
+        "workers": workers,
+        "designs": search.config.designs,
+        "episodes": search.scheduler.played - played,
+        "seconds": round(seconds, 1),
+        "driver_cpu_share": round((time.process_time() - cpu) / seconds, 3),
+        "load": round(os.getloadavg()[0], 1),
+    }
 
 
 def main() -> None:

@@ -220,6 +220,34 @@ def test_parents_keep_their_order(archive: Archive) -> None:
         archive.add_design(new_design(name), new_member(name, 1), [])
     archive.add_design(new_design("child"), new_member("child", 3), ["z", "a"])
     assert archive.parents(1) == [("child", "z"), ("child", "a")]
+    assert archive.parents_of(1, "child") == ["z", "a"]
+    assert [archive.children_of(1, name) for name in ("z", "child")] == [["child"], []]
+    assert archive.children_of(2, "z") == []
+
+
+def test_the_best_are_candidates_with_a_score_by_their_latest_evaluation(archive: Archive) -> None:
+    ends = {"low": State.EVALUATED, "high": State.BEST, "again": State.EVALUATED, "failed": State.FAILED}
+    archive.add_design(new_design("baseline"), new_member("baseline", 0), [])
+    archive.add_evaluation(new_evaluation("baseline", 0.9), [], {})
+    for number, (name, state) in enumerate(ends.items(), 1):
+        archive.add_design(new_design(name), new_member(name, number), [])
+        score = {"low": 0.1, "high": 0.5}.get(name, 0.8)
+        archive.add_evaluation(new_evaluation(name, score), [], {}, event_row(1, name, state))
+    archive.add_evaluation(new_evaluation("again", 0.3), [], {})
+    found = [(row.design_id, row.score) for row in archive.best(1, "deployment")]
+    assert found == [("high", 0.5), ("again", 0.3), ("low", 0.1)]
+    assert [row.design_id for row in archive.best(1, "deployment", 1)] == ["high"]
+    assert archive.results(1, "deployment")["again"].score == 0.3
+    assert archive.count_states(1) == {State.EVALUATED: 2, State.BEST: 1, State.FAILED: 1}
+    assert [member.design_id for member in archive.baselines(1)] == ["baseline"]
+
+
+def test_requests_come_back_in_their_order(archive: Archive) -> None:
+    for number in (0, 1, 2):
+        archive.add_request(Request(run_id=1, number=number, kind="propose", payload=f"[{number}]", told=number))
+    assert archive.count_requests(1) == 3
+    assert [(asked.number, asked.payload, asked.told) for asked in archive.asked(1)][-1] == (2, "[2]", 2)
+    assert [asked.result for asked in archive.asked(1)] == [None] * 3
 
 
 def test_known_episodes_are_left_as_they_are(archive: Archive) -> None:

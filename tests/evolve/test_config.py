@@ -67,7 +67,14 @@ def test_what_can_change_a_result_changes_the_identity() -> None:
     assert plain == RunConfig().identity("1", "1")
     assert plain != RunConfig().identity("2", "1")
     others: dict[str, object] = {"domain": "recall", "strategy": "random", "agent": "x", "proposer": "y"}
-    others |= {"mode": "dynamic", "sandbox": "process", "runtime": "runsc", "workers": 1, "small": 12}
+    others |= {
+        "mode": "dynamic",
+        "sandbox": "process",
+        "runtime": "runsc",
+        "workers": 1,
+        "small": 12,
+        "ray_address": "auto",
+    }
     for name, field in RunConfig.model_fields.items():
         value = others.get(name) or field.default + 1
         changed = RunConfig.model_validate({name: value}).identity("1", "1")

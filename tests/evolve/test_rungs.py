@@ -18,9 +18,7 @@ from evolve.proposers.base import Proposal
 from evolve.rungs import Audit, SmallRung, audit, small_rung
 from evolve.session import sit_down
 
-CONFIG = RunConfig(
-    domain="recall", collection=16, collection_repeats=1, deployment=14, small=12, sandbox="process", workers=0
-)
+CONFIG = RunConfig(domain="recall", collection=20, collection_repeats=1, small=12, sandbox="process", workers=0)
 LEARNER = '''"""Tells what it learned of each cue, in an order, and as a turn of the colours has it."""
 
 import re

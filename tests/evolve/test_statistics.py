@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evolve.statistics import Estimate, crossed, dominance, estimate, holm, paired, signed_rank
+from evolve.statistics import Estimate, crossed, dominance, estimate, holm, paired, signed_rank, upper_bound
 
 
 def test_equal_values_have_no_spread() -> None:
@@ -41,6 +41,42 @@ def test_an_interval_covers_the_truth_as_often_as_it_says(name: str) -> None:
     draw, truth = DRAWS[name]
     found = [estimate(list(draw(rng))) for _ in range(2000)]
     assert 0.93 <= np.mean([each.low <= truth <= each.high for each in found]) <= 0.97
+
+
+DOZENS: dict[str, tuple[Callable[[np.random.Generator], np.ndarray[Any, Any]], float, float]] = {
+    "normal": (lambda rng: rng.normal(0, 0.3, 12), 0.88, 0.92),
+    "most of them zero": (lambda rng: (rng.random(12) < 0.4) * rng.choice([-0.5, -0.25, 0.25, 0.5], 12), 0.9, 0.95),
+    "won or lost": (lambda rng: rng.choice([-1.0, 0.0, 0.0, 1.0], 12), 0.9, 0.95),
+}
+
+
+@pytest.mark.parametrize("name", DOZENS)
+def test_an_upper_bound_of_a_dozen_differences_holds_as_often_as_it_says(name: str) -> None:
+    rng = np.random.default_rng(14)
+    draw, least, most = DOZENS[name]
+    assert least <= np.mean([upper_bound(list(draw(rng))) >= -1e-12 for _ in range(3000)]) <= most
+
+
+def test_an_upper_bound_is_that_of_the_normal_where_it_has_to_be() -> None:
+    values = np.random.default_rng(1).normal(0.5, 0.2, size=400)
+    error = values.std() / math.sqrt(len(values))
+    assert upper_bound(list(values)) == pytest.approx(values.mean() + 1.2816 * error, abs=0.1 * error)
+    assert upper_bound([0.25] * 7) == 0.25
+
+
+def test_of_equal_designs_the_luckiest_is_a_rival_only_by_new_episodes() -> None:
+    """The parent was the best of ten by its score; its children are just as good, with seeds of their own."""
+    rng = np.random.default_rng(15)
+    by_old, by_new = [], []
+    for _ in range(1500):
+        tasks = rng.random(12)
+        played = tasks + rng.normal(0, 0.3, (10, 12))
+        parent = played[played.mean(axis=1).argmax()]
+        child, anew = tasks + rng.normal(0, 0.3, (2, 12))
+        by_old.append(upper_bound(list(child - parent)) < 0)
+        by_new.append(by_old[-1] and upper_bound(list(child - anew)) < 0)
+    assert np.mean(by_old) > 0.25
+    assert np.mean(by_new) <= 0.11
 
 
 @pytest.mark.parametrize(("seed_spread", "task_spread"), [(0.05, 0.2), (0.15, 0.05), (0.1, 0.1)])

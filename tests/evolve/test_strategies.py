@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import Counter
 
 import numpy as np
@@ -150,3 +151,24 @@ def test_pending_requests_count_as_visits() -> None:
     state = population(0.5, 0.5)
     state.ask(("d0", "d1"))
     assert (state.visits["d0"], state.visits["d1"], state.pending) == (1, 0, 1)
+
+
+def test_columns_follow_scores_and_visits() -> None:
+    state = population(0.5, 0.3, 0.9, failed=1)
+    for parents in (("d2", "d0"), ("d2", "d1"), ("d0",), ()):
+        state.ask(parents)
+    state.tell("d1", 0.4)
+    given = Population(0.2, dict(state.scores), Counter(state.visits))
+    for each in (state, given):
+        assert each.designs == list(each.scores) == ["d0", "d1", "d2"]
+        assert list(each.score_column) == list(each.scores.values()) == [0.5, 0.4, 0.9]
+        assert list(each.visit_column) == [1, 0, 2]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_choice_among_ten_thousand_takes_milliseconds(name: str) -> None:
+    state, chosen = population(*np.random.default_rng(0).random(10_000)), make(RunConfig(strategy=name))
+    began = time.process_time()
+    for seed in range(10):
+        ask(chosen, state, seed)
+    assert (time.process_time() - began) / 10 < 0.010
