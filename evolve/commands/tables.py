@@ -161,8 +161,8 @@ def print_top(archive: Archive, run: Run, rows: Sequence[Row]) -> None:
     config, states = config_of(run), counts(archive, run.id)
     say(
         f"run {run.id}: {config.strategy} on {config.domain}, seed {config.seed}; {status_of(archive, run)}: "
-        f"{states['evaluated']} evaluated, {states['failed']} failed, of {config.designs};"
-        f" {states['rejected']} told nothing new{_rung_text(archive, run.id, config, states)}\n"
+        f"{states['evaluated']} evaluated, {states['failed']} failed of {config.designs}, "
+        f"{states['rejected']} alike{_rung_text(archive, run.id, config, states)}\n"
     )
     lines = [
         (
@@ -193,7 +193,7 @@ def print_finals(finalists: Sequence[Finalist]) -> None:
     if not finalists:
         return
     tasks = finalists[0].confirmed.n
-    say(f"\nFinals: gains on {tasks} tasks that selected nothing; `blank` is the same code with nothing to remember\n")
+    say(f"\nFinals, on {tasks} tasks that selected nothing (blank: the same code, nothing seen)\n")
     kinds = list(dict.fromkeys(kind for finalist in finalists for kind in finalist.controls))
     header = ("design", "#search", "#confirmed [95 % interval]", *(f"#{kind}" for kind in kinds), "#better than others")
     rows = [

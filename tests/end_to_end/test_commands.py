@@ -86,13 +86,13 @@ def test_a_design_is_shown_with_where_it_came_from(finished: Shell) -> None:
     members = finished.here("top", "--json", "--count", "9").json["top"]
     child = next(row for row in members if row["number"] > 1)
     shown = finished.here("show", child["design"][:12], "--json").json
-    assert (shown["design"], shown["state"], shown["run"]) == (child["design"], "evaluated", 1)
+    assert (shown["design"], shown["state"], shown["run"]) == (child["design"], shown["life"][-1]["state"], 1)
     assert shown["lineage"][-1]["design"] == child["design"]
     assert shown["lineage"][0]["change"] == "composed from building blocks"
     assert shown["parents"][0]["design"] == shown["lineage"][-2]["design"]
     parent = finished.here("show", shown["parents"][0]["design"], "--json").json
     assert child["design"] in [row["design"] for row in parent["children"]]
-    assert [event["state"] for event in shown["life"]] == ["proposed", "smoke", "full", "evaluated"]
+    assert [event["state"] for event in shown["life"]][:4] == ["proposed", "smoke", "full", "evaluated"]
     assert len(shown["tasks"]) == 8
     assert None not in shown["tasks"][0].values()
     mean = sum(task["score"] for task in shown["tasks"]) / 8

@@ -31,7 +31,7 @@ class Stepwise(MemoryDesign):
         cue = query.observation.rpartition(" ")[2].strip("?")
         return [f"call the {cue} {self.known[cue]}"] if cue in self.known else []
 '''
-DYNAMIC = (*QUICK, "--mode", "dynamic")
+DYNAMIC = (*QUICK, "--mode", "dynamic", "--finalists", "0")
 
 
 def test_a_stepwise_design_is_evaluated_and_shown_step_by_step(shell: Shell) -> None:
