@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from statistics import fmean
@@ -18,7 +17,7 @@ from domains.base import Role
 from evolve.errors import InputError
 from evolve.judging import Trial
 from evolve.population import Population
-from evolve.proposers.base import Brief, Proposal, Proposer
+from evolve.proposers.base import Brief, Proposer
 from evolve.rungs import AUDITED, small_rung
 from evolve.scheduler import Activity
 from evolve.statistics import estimate, paired
@@ -26,7 +25,6 @@ from evolve.strategies.base import Propose, Strategy
 from sandbox.source import SourceRejected
 
 if TYPE_CHECKING:
-    from archive.tables import Design
     from domains.base import TaskSpec
     from evolve.loop import Search
 
@@ -118,6 +116,8 @@ class Conversation:
 
     def _may_ask(self) -> bool:
         asked = len(self.population.asked)
+        if self.config.reproducible and asked in self._committed:
+            return len(self.population.scores) >= self._committed[asked].told  # as it was, also before a larger budget
         if asked - self._rejected >= self.config.designs or asked > MOST_REJECTED * self.config.designs:
             return False
         if self.config.reproducible:
@@ -187,12 +187,13 @@ class Conversation:
             if any(parent.origin == "untrusted" for parent in parents):
                 proposal = replace(proposal, origin="untrusted")
             try:
-                tunes = self._tunes(proposal, parents)
+                checked = search.judge.check(proposal.source)
+                tunes = bool(parents) and checked.form_hash == search.judge.checked(parents[0]).form_hash
                 if tunes and self._tuned > MOST_TUNING * request.number:
                     continue
                 if tunes:
                     proposal = replace(proposal, change=TUNING + proposal.change)
-                design_id = search.judge.enter(proposal, request.number + 1, ask.parents, request)
+                design_id = search.judge.enter(proposal, request.number + 1, ask.parents, request, checked)
             except SourceRejected as rejected:
                 search.note(f"request {request.number}: a proposal was rejected: {rejected.reason}")
                 continue
@@ -201,12 +202,6 @@ class Conversation:
                 return design_id
         search.note(f"request {request.number} drew {DRAWS} designs that the run has already, and none that is new")
         return None
-
-    def _tunes(self, proposal: Proposal, parents: Sequence[Design]) -> bool:
-        """Whether a proposal differs from its first parent in constants only."""
-        judge = self.search.judge
-        form = judge.check(proposal.source).form_hash
-        return bool(parents) and form == judge.checked(parents[0]).form_hash
 
     # What is known
 

@@ -97,7 +97,12 @@ class Judge:
         self._checked: dict[str, Checked] = {}
 
     def enter(
-        self, proposal: Proposal, number: int, parents: Sequence[str], request: Request | None = None
+        self,
+        proposal: Proposal,
+        number: int,
+        parents: Sequence[str],
+        request: Request | None = None,
+        checked: Checked | None = None,
     ) -> str | None:
         """Check a proposal and enter it into the run; None where the run has it. Raises `SourceRejected`.
 
@@ -105,7 +110,7 @@ class Judge:
         """
         if number:
             self.admit(proposal.origin)
-        checked = self.check(proposal.source)
+        checked = checked or self.check(proposal.source)
         now = time.time()
         design = Design(
             id=checked.hash, source=proposal.source, summary=checked.summary, origin=proposal.origin, created=now

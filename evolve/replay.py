@@ -51,7 +51,7 @@ class Replay:
         """In the order in which the strategy was told."""
         if not (without := baseline_scores(archive, run.id).get("no_memory")):
             raise InputError(f"run {run.id} asked for nothing yet; `evolve run` goes on with it")
-        self.baseline = fmean(without.values())
+        self.population = Population(baseline=fmean(without.values()))
 
     def decisions(self) -> list[Decision]:
         """All requests, in order."""
@@ -60,11 +60,12 @@ class Replay:
     def _decide(self, number: int, request: Request) -> Decision:
         payload = json.loads(request.payload)
         design = (json.loads(request.result) if request.result else {}).get("design") or ""
-        population = Population(baseline=self.baseline, scores=dict(self.scores[: request.told]))
-        for earlier in self.requests[:number]:
-            population.ask(tuple(json.loads(earlier.payload)["parents"]))
+        population = self.population
+        for told in self.scores[len(population.scores) : request.told]:
+            population.tell(*told)
         population.pending = 0  # what was asked for was not waited for
         ask = self.strategy.ask(population, randomness(self.config.seed, number, 0))
+        population.ask(tuple(payload["parents"]))
         chosen = list(ask.parents) if isinstance(ask, Propose) else None
         if chosen != payload["parents"]:
             return Decision(number, design, f"the parents were {payload['parents']} and would be {chosen}")

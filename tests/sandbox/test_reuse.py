@@ -176,11 +176,13 @@ class Untouchable:
 def test_constructing_a_block_does_nothing_else() -> None:
     """What lets a retriever be left out of the hash: its construction cannot shape the memory."""
     kinds = (guest.Encoder, guest.Store, guest.Retriever, guest.Manager)
-    for block in vars(guest).values():
-        if isinstance(block, type) and issubclass(block, kinds) and not isabstract(block):
-            needed = [each for each in signature(block).parameters.values() if each.default is each.empty]
-            make: Any = block
-            make(*[Untouchable() for _ in needed])
+    classes = [value for value in vars(guest).values() if isinstance(value, type) and issubclass(value, kinds)]
+    blocks = [block for block in classes if not isabstract(block)]
+    assert {guest.CreditedActions, guest.VectorStore, guest.Hybrid, guest.MergeNear} <= set(blocks)
+    for block in blocks:
+        needed = [each for each in signature(block).parameters.values() if each.default is each.empty]
+        make: Any = block
+        make(*[Untouchable() for _ in needed])
 
 
 # --- dump and restore
