@@ -37,15 +37,17 @@ ARCHIVE = Path("palimpsest.db")
 
 @app.command()
 def run(
-    context: typer.Context,
+    invocation: typer.Context,
     config: Annotated[Path | None, typer.Option(help="A TOML file with any of these options.")] = None,
     archive: ArchiveOption = ARCHIVE,
     domain: DomainOption = None,
-    agent: Annotated[str | None, typer.Option(help="Who plays: lexical.")] = None,
+    agent: Annotated[str | None, typer.Option(help="Who plays: lexical, or a model, openai:MODEL say.")] = None,
     strategy: Annotated[
         str | None, typer.Option(help="What to try next: alma, best-of-n, random or sequential.")
     ] = None,
-    proposer: Annotated[str | None, typer.Option(help="Who writes designs: genetic.")] = None,
+    proposer: Annotated[
+        str | None, typer.Option(help="Who writes designs: genetic, a model, or agent:MODEL, which reads the archive.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Search seed: draws tasks, parents and edits.")] = None,
     designs: Annotated[int | None, typer.Option(help="Designs to try; a larger number extends a run.")] = None,
     collection: Annotated[int | None, typer.Option(help="Tasks whose episodes fill the memory.")] = None,
@@ -66,6 +68,23 @@ def run(
     temperature: Annotated[float | None, typer.Option(help="alma: temperature of its softmax.")] = None,
     step_size: Annotated[int | None, typer.Option(help="alma: parents drawn without replacement.")] = None,
     elite: Annotated[int | None, typer.Option(help="sequential: how many of the best may be parents.")] = None,
+    memory_model: Annotated[str | None, typer.Option(help="The model that designs may ask.")] = None,
+    memory_tokens: Annotated[int | None, typer.Option(help="Tokens that a design may spend on it.")] = None,
+    embedder: Annotated[str | None, typer.Option(help="Behind `toolkit.embed`: static, or openai:MODEL.")] = None,
+    context: Annotated[
+        str | None, typer.Option(help="What a proposing model is shown: scores, summaries or traces.")
+    ] = None,
+    roles: Annotated[
+        list[str] | None, typer.Option("--role", help="How models answer in a role: reflect.effort=high, say.")
+    ] = None,
+    budget_usd: Annotated[float | None, typer.Option(help="Dollars that the run may spend on models.")] = None,
+    budget_tokens: Annotated[int | None, typer.Option(help="Tokens that it may spend on models.")] = None,
+    concurrency: Annotated[int | None, typer.Option(help="Calls of a provider under way at once.")] = None,
+    cache: Annotated[
+        bool | None, typer.Option("--cache/--no-cache", help="Answer equal calls from the archive's record.")
+    ] = None,
+    llm: Annotated[str | None, typer.Option(help="live; or replay: recorded calls only, none is paid.")] = None,
+    prices: Annotated[Path | None, typer.Option(help="A TOML file with dollars per million tokens, by model.")] = None,
     reproducible: Annotated[
         bool | None, typer.Option("--reproducible", help="Same seed, same run, on any number of workers.")
     ] = None,
@@ -83,7 +102,7 @@ def run(
     """
     from evolve.commands.run import run_search
 
-    flags = {name: value for name, value in context.params.items() if name not in NOT_CONFIGURATION}
+    flags = {name: value for name, value in invocation.params.items() if name not in NOT_CONFIGURATION}
     run_search(config, flags, archive, fresh=fresh, as_json=as_json)
 
 

@@ -20,6 +20,16 @@ FEWEST = 6
 """Tasks of a small rung: of fewer differences, even equal designs would often have all on one side."""
 
 
+class RoleSettings(BaseModel):
+    """How a language model answers in one role; what is left out is the role's own default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    max_tokens: int | None = Field(default=None, ge=1, description="of the answer, reasoning included")
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    effort: Literal["minimal", "low", "medium", "high"] | None = Field(default=None, description="of reasoning")
+
+
 class RunConfig(BaseModel):
     """All that a run depends on, and some fields that cannot change its result: see `FREE`."""
 
@@ -55,10 +65,25 @@ class RunConfig(BaseModel):
     temperature: float = Field(default=0.5, gt=0, description="alma: of the softmax over parents")
     step_size: int = Field(default=5, ge=1, description="alma: parents drawn without replacement in a step")
     elite: int = Field(default=5, ge=1, description="sequential: how many of the best may be parents")
+    memory_model: str | None = Field(
+        default=None, min_length=1, description="the model behind `toolkit.llm`, PROVIDER:MODEL; by default none"
+    )
+    memory_tokens: int = Field(default=100_000, ge=1, description="that a design may spend on it, building included")
+    embedder: str = Field(default="static", description="behind `toolkit.embed`: static, or PROVIDER:MODEL")
+    context: Literal["scores", "summaries", "traces"] = Field(
+        default="traces", description="how much of earlier evaluations a proposing model is shown"
+    )
+    roles: dict[str, RoleSettings] = Field(default_factory=dict, description="how models answer, by role")
     reproducible: bool = Field(
         default=False, description="the same seed gives the same run, on any number of workers and any sandbox"
     )
     in_flight: int = Field(default=4, ge=1, description="reproducible: requests that are open at once")
+    budget_usd: float | None = Field(default=None, gt=0, description="dollars that the run may spend on models")
+    budget_tokens: int | None = Field(default=None, ge=1, description="tokens that it may spend, for unpriced models")
+    concurrency: int = Field(default=8, ge=1, le=256, description="calls of a provider that are under way at once")
+    cache: bool = Field(default=True, description="whether an equal call is answered from the archive's record")
+    llm: Literal["live", "replay"] = Field(default="live", description="replay: recorded calls only, none is paid")
+    prices: Path | None = Field(default=None, description="a TOML file with dollars per million tokens, by model")
     sandbox: str | None = Field(
         default=None, description="docker, bubblewrap or process; by default the best that runs here"
     )
@@ -89,10 +114,13 @@ class RunConfig(BaseModel):
         return hashlib.sha256(json.dumps([facts, versions], sort_keys=True).encode()).hexdigest()[:16]
 
 
-FREE = ("designs", "finalists", "confirmation", "sandbox", "runtime", "workers", "ray_address")
+FREE = (
+    *("designs", "finalists", "confirmation", "sandbox", "runtime", "workers", "ray_address"),
+    *("budget_usd", "budget_tokens", "concurrency", "cache", "llm", "prices"),
+)
 """Fields outside a run's identity: more designs extend it; the others change its pace, and the order of its results."""
 
-LATER = ("mode", "small", "drop_margin")
+LATER = ("mode", "small", "drop_margin", "memory_model", "memory_tokens", "embedder", "context", "roles")
 """Fields that part runs only where they are not at their default."""
 
 
@@ -105,11 +133,25 @@ def make_config(file: Path | None, flags: dict[str, Any]) -> RunConfig:
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise InputError(f"{file} cannot be read as TOML: {error}") from error
     settings |= {name: value for name, value in flags.items() if value is not None}
+    if isinstance(settings.get("roles"), list):
+        settings["roles"] = _roles(settings["roles"])
     try:
         return RunConfig(**settings)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {_problem(e)}" for e in error.errors())
         raise InputError(f"the configuration is not valid: {problems}") from error
+
+
+def _roles(settings: list[str]) -> dict[str, dict[str, str]]:
+    """Settings by role, of texts such as `reflect.effort=high`; raises `InputError`."""
+    roles: dict[str, dict[str, str]] = {}
+    for text in settings:
+        name, is_set, value = text.partition("=")
+        role, has_name, setting = name.partition(".")
+        if not (is_set and has_name):
+            raise InputError(f"--role takes ROLE.SETTING=VALUE, such as reflect.effort=high, not {text!r}")
+        roles.setdefault(role, {})[setting] = value
+    return roles
 
 
 def _problem(error: ErrorDetails) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,18 @@ class Episodes:
     orders: Sequence[EpisodeOrder]
 
 
-Need = BuildJob | LiveJob | PrepareJob | PlayJob | Episodes
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """Something to be found out beside the driver's loop, in a thread, such as what a model answers.
+
+    Answered by what `work` returns; what it raises is raised where the thought was yielded. It touches nothing that
+    the loop does: what it needs to know it was given.
+    """
+
+    work: Callable[[], Any]
+
+
+Need = BuildJob | LiveJob | PrepareJob | PlayJob | Episodes | Thought
 
 
 Told = list[Any]

@@ -28,8 +28,8 @@ class Executor(Protocol):
     def submit(self, ticket: int, job: Job, lane: int) -> None:
         """Start a job in a free lane, under a number of the caller's."""
 
-    def collect(self) -> list[tuple[int, Result]]:
-        """Wait until a job is done, and return all that are; nothing where none is, or after a while of waiting."""
+    def collect(self, patience: float | None = None) -> list[tuple[int, Result]]:
+        """Wait until a job is done, and return all that are; nothing where none is, or after `patience` seconds."""
 
     def absence(self, lane: int) -> str | None:
         """Why the worker of a lane can start no guest now, if that is so."""
@@ -67,8 +67,8 @@ class SerialExecutor:
         """Keep the job until `collect`."""
         self._given = (ticket, job)
 
-    def collect(self) -> list[tuple[int, Result]]:
-        """Do the job."""
+    def collect(self, patience: float | None = None) -> list[tuple[int, Result]]:
+        """Do the job, however long it takes."""
         if self._given is None:
             return []
         (ticket, job), self._given = self._given, None

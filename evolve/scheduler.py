@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import count
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from evolve.errors import StandstillError
-from evolve.evaluation import Episodes, Need
+from evolve.evaluation import Episodes, Need, Thought
 from evolve.executor import Executor
 from evolve.jobs import BuildJob, EpisodeOrder, Job, Lived, LiveJob, MachineTrouble, Played, PlayJob, Result
 from evolve.lanes import Lanes
@@ -20,6 +22,12 @@ TRIES = 4
 """Times that a job is handed out before its machine trouble ends the run; waiting for a sandbox does not count."""
 PATIENCE = 2.0
 """Seconds between two looks at whether a sandbox that went away is back."""
+THOUGHTS = 64
+"""Threads that wait for answers at once."""
+REST = 1.0
+"""Seconds of waiting for a thought where there is nothing else to wait for, so that progress is shown."""
+GLANCE = 0.05
+"""Seconds between two looks at whether a thought is done while jobs are under way too."""
 
 Activity = Generator[Need, Any, None]
 
@@ -68,6 +76,10 @@ class Scheduler:
         self._lanes = Lanes(executor.slots)
         self._jobs: dict[int, _Handed] = {}
         self._awaited: dict[bytes, list[_Running]] = {}
+        self._thinkers = ThreadPoolExecutor(THOUGHTS, thread_name_prefix="thought")
+        self._thoughts: SimpleQueue[tuple[_Running, Future[Any]]] = SimpleQueue()
+        """Those that are done."""
+        self._thinking = 0
         self.active = 0
         self.reused = 0
         self.played = 0
@@ -84,7 +96,7 @@ class Scheduler:
             if (ticket := self._lanes.pop(lane, builds=self._executor.builds(lane))) is not None:
                 self._jobs[ticket].at = lane
                 self._executor.submit(ticket, self._jobs[ticket].job, lane)
-        results = self._executor.collect()
+        results = self._collect()
         for sentence in self._executor.news():
             self._say(sentence)
         for ticket, result in results:
@@ -99,14 +111,45 @@ class Scheduler:
             if handed.answers:
                 self._advance(handed.owner, result)
 
+    def close(self) -> None:
+        """Wait for no thought any more; those that have not begun never do."""
+        self._thinkers.shutdown(wait=False, cancel_futures=True)
+
+    def _collect(self) -> list[tuple[int, Result]]:
+        """The results of jobs; activities whose thoughts are done go on meanwhile."""
+        if not self._thinking:
+            return self._executor.collect()
+        results = self._executor.collect(GLANCE) if self._jobs else []
+        wait = 0.0 if self._jobs else REST
+        while self._thinking:
+            try:
+                running, thought = self._thoughts.get(timeout=wait) if wait else self._thoughts.get_nowait()
+            except Empty:
+                break
+            self._thinking -= 1
+            wait = 0.0
+            if (error := thought.exception()) is not None:
+                self._advance(running, error)
+            else:
+                self._advance(running, thought.result())
+        return results
+
+    def _think(self, running: _Running, thought: Thought) -> None:
+        self._thinking += 1
+        future = self._thinkers.submit(thought.work)
+        future.add_done_callback(lambda done: self._thoughts.put((running, done)))
+
     def _advance(self, running: _Running, value: Any) -> None:
         try:
-            need = running.activity.send(value)
+            send = running.activity.throw if isinstance(value, BaseException) else running.activity.send
+            need = send(value)
         except StopIteration:
             self.active -= 1
             return
         if isinstance(need, Episodes):
             self._want(running, need.orders)
+        elif isinstance(need, Thought):
+            self._think(running, need)
         else:
             self._line_up(_Handed(need, running, answers=True))
 

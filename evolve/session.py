@@ -106,6 +106,7 @@ def _seats(
         stack.callback(_reap, backend)
         stack.callback(executor.close)
         search = Search(archive, run, config, domain, agent, executor, checker, watch, isolated=isolated)
+        stack.callback(search.scheduler.close)
         if archive.notice:
             search.note(archive.notice)
         yield Sitting(search, archive, run, backend)

@@ -142,16 +142,16 @@ class RayExecutor:
         chosen.busy = True
         self._running[chosen.actor.run.remote(job, held)] = (ticket, chosen)
 
-    def collect(self) -> list[tuple[int, Result]]:
+    def collect(self, patience: float | None = None) -> list[tuple[int, Result]]:
         """Wait a while for the next result, or the next idle actor, and take along what else is done."""
         self._look_around()
         self._staff()
         pending = [*self._running, *self._starting, *self._surveys]
         changes = self._address is not None or any(lane.actor is None for lane in self._lanes)
         if not pending:
-            time.sleep(REST if changes else 0.0)
+            time.sleep(min(REST if changes else 0.0, REST if patience is None else patience))
             return []
-        ray.wait(pending, num_returns=1, timeout=GLANCE if changes else None)
+        ray.wait(pending, num_returns=1, timeout=min(GLANCE, patience or GLANCE) if changes else patience)
         if self._address is None and _node_has_died():
             return self._begin_again()
         done, _ = ray.wait(pending, num_returns=len(pending), timeout=0)

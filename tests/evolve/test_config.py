@@ -13,7 +13,7 @@ from evolve.errors import InputError
 
 
 def test_every_field_is_a_flag_and_every_flag_is_a_field() -> None:
-    flags = set(inspect.signature(cli.run).parameters) - cli.NOT_CONFIGURATION - {"context"}
+    flags = set(inspect.signature(cli.run).parameters) - cli.NOT_CONFIGURATION - {"invocation"}
     assert flags == set(RunConfig.model_fields)
 
 

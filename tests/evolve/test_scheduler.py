@@ -11,7 +11,7 @@ import pytest
 from domains import registry
 from domains.base import Role, TaskSpec
 from evolve.errors import StandstillError
-from evolve.evaluation import Episodes
+from evolve.evaluation import Episodes, Thought
 from evolve.executor import SerialExecutor
 from evolve.jobs import EpisodeOrder, Job, MachineTrouble, Played, PrepareJob, Result, episode_key
 from evolve.scheduler import CHUNK, PATIENCE, TRIES, Activity, Scheduler
@@ -57,8 +57,8 @@ class Desk:
         self.jobs.append(job)
         self._inner.submit(ticket, job, lane)
 
-    def collect(self) -> list[tuple[int, Result]]:
-        found = self._inner.collect()
+    def collect(self, patience: float | None = None) -> list[tuple[int, Result]]:
+        found = self._inner.collect(patience)
         if self._fail(self.jobs[-1]):
             return [(ticket, MachineTrouble("the engine went away", bool(self.absences))) for ticket, _ in found]
         return found
@@ -196,3 +196,31 @@ def test_older_activities_go_first() -> None:
         desk.scheduler.start(prepares(spec, done))
     drain(desk.scheduler)
     assert done == [spec.id for spec in SPECS[:6]]
+
+
+def test_thoughts_run_beside_jobs_and_their_errors_arrive_where_they_were_yielded() -> None:
+    desk, heard = Desk(), list[Any]()
+
+    def thinks_long() -> str:
+        time.sleep(0.05)
+        return "an idea"
+
+    def fails() -> None:
+        raise ValueError("no idea")
+
+    def thinks() -> Activity:
+        heard.append((yield Thought(thinks_long)))
+        heard.append((yield PrepareJob(tuple(SPECS[:1]))))
+        try:
+            yield Thought(fails)
+        except ValueError as error:
+            heard.append(str(error))
+
+    desk.scheduler.start(thinks())
+    desk.scheduler.start(wants([order(0)], heard))
+    while desk.scheduler.active:
+        desk.scheduler.step()
+    desk.scheduler.close()
+    desk.close()
+    assert [each for each in heard if not isinstance(each, dict)] == ["an idea", None, "no idea"]
+    assert any(isinstance(each, dict) for each in heard)

@@ -1,0 +1,1 @@
+"""Language models: one gateway beside the driver through which every call passes, and the providers behind it."""
