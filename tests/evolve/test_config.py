@@ -43,6 +43,7 @@ def test_the_row_is_the_configuration() -> None:
         ({"workers": -1}, "workers: "),
         ({"small": 5}, "small: .*0, or at least 6 and fewer than deployment"),
         ({"small": 8, "deployment": 8}, "small: .*0, or at least 6 and fewer than deployment"),
+        ({"roles": ["reflect.effort=huge"]}, "roles.reflect.effort: "),
         ({"colour": "red"}, "colour: there is no such field; the fields are domain, agent,"),
         ({"designs": 0, "seed": -1}, "seed: .*; designs: "),
     ],
@@ -50,6 +51,15 @@ def test_the_row_is_the_configuration() -> None:
 def test_what_is_wrong_is_named(flags: dict[str, object], problem: str) -> None:
     with pytest.raises(InputError, match=f"the configuration is not valid: .*{problem}"):
         make_config(None, flags)
+
+
+def test_settings_of_a_role() -> None:
+    config = make_config(None, {"roles": ["reflect.effort=high", "reflect.max_tokens=9", "agent.temperature=0.5"]})
+    assert config.roles["reflect"].effort == "high"
+    assert config.roles["reflect"].max_tokens == 9
+    assert config.roles["agent"].temperature == 0.5
+    with pytest.raises(InputError, match="--role takes ROLE"):
+        make_config(None, {"roles": ["effort=high"]})
 
 
 @pytest.mark.parametrize("content", [b"designs = [", b"\xff\xfe", b"designs 3"])
@@ -74,8 +84,17 @@ def test_what_can_change_a_result_changes_the_identity() -> None:
         "workers": 1,
         "small": 12,
         "ray_address": "auto",
+        "memory_model": "local",
+        "embedder": "openai:text-embedding-3-small",
+        "context": "scores",
+        "roles": {"reflect": {"effort": "high"}},
+        "budget_usd": 1.0,
+        "budget_tokens": 1,
+        "cache": False,
+        "llm": "replay",
+        "prices": "prices.toml",
     }
     for name, field in RunConfig.model_fields.items():
-        value = others.get(name) or field.default + 1
+        value = others[name] if name in others else field.default + 1
         changed = RunConfig.model_validate({name: value}).identity("1", "1")
         assert (changed == plain) == (name in FREE), name
