@@ -38,6 +38,8 @@ class Broker:
         self.bucket = Bucket(llm_allowance)
         self.calls = 0
         self.embedded_texts = 0
+        self.dollars: float | None = 0.0
+        """Paid for the language model; none where a price is not known."""
 
     @property
     def is_exhausted(self) -> bool:
@@ -47,7 +49,7 @@ class Broker:
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """The answer to a toolkit call, as the guest's claim of one arrived: a result, or an error with its reason.
 
-        Raises `MachineFault` where the model does.
+        Raises what the model or the embedder raises where it is not there.
         """
         self.calls += 1
         try:
@@ -61,6 +63,12 @@ class Broker:
             raise RefusedError("there is no such toolkit call")
         except RefusedError as error:
             return {"error": str(error)}
+
+    def charge(self, tokens: int, dollars: float | None) -> None:
+        """Count a call of the model whose reply is known from a record, and what it took then."""
+        self.calls += 1
+        self.bucket.settle(0, tokens)
+        self._pay(dollars)
 
     def _embedded(self, texts: object) -> list[list[float]]:
         if self._embed is None:
@@ -91,9 +99,15 @@ class Broker:
         try:
             completion = self._llm(prompt, schema, LONGEST_ANSWER)
             used = completion.tokens_in + completion.tokens_out
+            self._pay(completion.dollars)
         finally:
             self.bucket.settle(reserved, used)
+        if completion.problem:
+            raise RefusedError(completion.problem)
         return _fit_to_send(completion.value)
+
+    def _pay(self, dollars: float | None) -> None:
+        self.dollars = None if self.dollars is None or dollars is None else self.dollars + dollars
 
 
 def _fit_to_send(value: Any) -> Any:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 DIMENSION = 256
@@ -17,6 +18,7 @@ class Embedder:
 
     def __init__(self, remembered_texts: int = 4096) -> None:
         self._model: Any = None
+        self._loading = Lock()
         self._vector = lru_cache(remembered_texts)(self._computed)
 
     def __call__(self, texts: Sequence[str]) -> list[list[float]]:
@@ -24,8 +26,9 @@ class Embedder:
         return [list(self._vector(text)) for text in texts]
 
     def _computed(self, text: str) -> tuple[float, ...]:
-        if self._model is None:
-            self._model = _load()
+        with self._loading:
+            if self._model is None:
+                self._model = _load()
         if not text.strip():
             return (0.0,) * DIMENSION
         vector = self._model.embed([text])[0].astype("float64")

@@ -18,14 +18,18 @@ class Completion:
     value: Any
     tokens_in: int
     tokens_out: int
+    dollars: float | None = 0.0
+    """None where the price is not known."""
+    problem: str = ""
+    """Why there is no value, where there is none though the tokens were spent."""
 
 
 Complete = Callable[[str, dict[str, Any] | None, int], Completion]
 """Answers a prompt, in the form of a schema where there is one, with at most so many tokens.
 
-It raises `RefusedError` for a prompt that it will not answer, of which the design is told, and `MachineFault` where
-the model is not there, which blames nobody. Designs that run side by side call it from several threads.
-Whoever answers sees to it that the answer fits the schema: the schema is a design's text, and checking against it here
+It raises `RefusedError` for a prompt that it will not answer, of which the design is told. Whatever else it raises ends
+the guest and blames nobody. Designs that run side by side call it from several threads. Whoever answers sees to it that
+the answer fits the schema: the schema is a design's text, and checking against it here
 would let its patterns and references loose on the host.
 """
 

@@ -19,6 +19,8 @@ from sandbox.reach import building_code
 
 HASH_VERSION = "1"
 MAX_LEVELS = 100
+MAX_FORMATTED = 128 * 1024
+"""Characters of a formatted source; indentation can make many of few."""
 
 _OURS = frozenset({"sandbox", "evolve", "domains", "archive"})
 _MEMORY = 512 * 1024 * 1024
@@ -32,7 +34,7 @@ class RejectedError(Exception):
 
 
 def describe(source: str) -> dict[str, Any]:
-    """The hash, class and summary of a design's source, or the reason why it is none."""
+    """The hash, class, summary and layout of a design's source, or the reason why it is none."""
     try:
         tree = ast.parse(source)
         nodes = _nodes(tree)
@@ -40,6 +42,7 @@ def describe(source: str) -> dict[str, Any]:
         _check_imports(tree, nodes)
         design = _only_design(tree)
         summary = ast.get_docstring(design) or ast.get_docstring(tree) or ""
+        formatted = ast.unparse(tree)
         code = _normalised(tree, nodes)
         return {
             "hash": _hash(code),
@@ -47,6 +50,7 @@ def describe(source: str) -> dict[str, Any]:
             "form_hash": _hash(_form(tree)),
             "class_name": design.name,
             "summary": summary.strip().partition("\n")[0][:_MAX_SUMMARY],
+            "formatted": formatted if len(formatted) <= MAX_FORMATTED else "",
         }
     except SyntaxError as error:
         return {"reason": f"it does not parse: {error.msg} (line {error.lineno})"}

@@ -44,9 +44,12 @@ class Pool:
         self._warm = deque(self._starter.submit(self._start) for _ in range(size))
 
     @contextmanager
-    def lease(self) -> Iterator[DesignSession]:
-        """A session in a fresh guest, which is killed at the end; raises `MachineFault` where none starts."""
-        session = DesignSession(self._take(), self.limits, self._broker())
+    def lease(self, broker: Broker | None = None) -> Iterator[DesignSession]:
+        """A session in a fresh guest, which is killed at the end; raises `MachineFault` where none starts.
+
+        Its toolkit is served by a broker of its own, else by the given one.
+        """
+        session = DesignSession(self._take(), self.limits, broker or self._broker())
         try:
             yield session
         finally:

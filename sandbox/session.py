@@ -82,6 +82,11 @@ class DesignSession:
         return self.broker.bucket.used
 
     @property
+    def dollars(self) -> float | None:
+        """What that cost; none where a price is not known."""
+        return self.broker.dollars
+
+    @property
     def journal(self) -> Journal:
         """How the memory was built so far; trajectories are referred to, not copied."""
         with self._lock:

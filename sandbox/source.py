@@ -19,7 +19,7 @@ MAX_BYTES = 64 * 1024
 CHECK_SECONDS = 5
 """What one check may take, of wall time by the host and by an alarm of the child's own."""
 
-_LIMITS = Limits(frame_bytes=64 * 1024)
+_LIMITS = Limits(frame_bytes=1024 * 1024)
 _START_SECONDS = 30.0
 
 
@@ -43,10 +43,12 @@ class Checked:
     class_name: str
     summary: str
     """The first line of its docstring, or nothing."""
+    formatted: str
+    """The source in the one layout that all have, without comments; nothing where that is too long."""
 
 
 class SourceChecker:
-    """Parses, normalises and hashes designs in one persistent child; a source that kills the child is rejected."""
+    """Parses, formats and hashes designs in one persistent child; a source that kills the child is rejected."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -64,8 +66,9 @@ class SourceChecker:
                 "form_hash": str(form),
                 "class_name": str(name),
                 "summary": str(summary),
+                "formatted": str(formatted),
             }:
-                return Checked(code, build, form, name, summary)
+                return Checked(code, build, form, name, summary, formatted)
             case {"reason": str(reason)}:
                 raise SourceRejected(reason)
         raise SourceRejected("the checker gave no answer to it")

@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import accumulate
-from operator import mul
 
-from sandbox.guest import Item, Memory, MemoryDesign, Query, ToolError, Toolkit, Trajectory, words
+from sandbox.guest import (
+    ROWS,
+    Insights,
+    Item,
+    Key,
+    Memory,
+    MemoryDesign,
+    Query,
+    Toolkit,
+    Trajectory,
+    ask,
+    best_rewards,
+    key_steps,
+    keys,
+    nearest,
+    rows,
+    told_in,
+)
 
 POOL = 200
 INSIGHTS = 20
 TOLD = 2
 OPERATIONS = 4
 STEPS = 8
-LONGEST = 200
-ROWS = {"type": "array", "items": {"type": "array", "items": {"type": "string"}}}
-SCHEMA = {"type": "object", "properties": {"operations": ROWS}}
-TASK = "At most {} operations, each [ADD, EDIT, UPVOTE or DOWNVOTE; the insight's id or nothing; a text or nothing]."
-Operation = tuple[str, str, str]
-Key = tuple[frozenset[str], list[float] | None]
+ASKED = (
+    f"What made the difference? At most {OPERATIONS} operations, "
+    "each [ADD, EDIT, AGREE or REMOVE; the insight's id or nothing; a text or nothing]."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Episode:
     """What the pool keeps of one; `rewards` holds the best reward of each action."""
 
-    name: str
     key: Key
     steps: list[str]
     rewards: dict[str, float]
@@ -33,144 +45,74 @@ class Episode:
     success: bool
 
 
-@dataclass(slots=True)
-class Insight:
-    """A rule and its votes; without any it goes."""
-
-    text: str
-    votes: int = 2
-
-
 class ExpeL(MemoryDesign):
     """Compares each episode with the one most alike that ended otherwise, and votes on what made the difference."""
 
-    instructions = (
-        "First the steps of similar tasks that went well, then rules that held in several: do those that fit."
-    )
+    instructions = "First the steps of similar tasks that went well, then rules that held in several; do what fits."
 
     def __init__(self, toolkit: Toolkit) -> None:
         super().__init__(toolkit)
-        self.pool: list[Episode] = []
-        self.insights: dict[str, Insight] = {}
-        self.met = self.made = 0
+        self.pool: dict[str, Episode] = {}
+        self.insights = Insights(INSIGHTS)
+        self.met = 0
 
     def update(self, trajectory: Trajectory) -> None:
         """Vote on what was told and followed, compare with the pool, and join it."""
-        self.met += 1
-        key = self._key(f"{trajectory.task.goal}\n{trajectory.task.observation}")
-        steps, rewards = key_steps(trajectory), best_rewards(trajectory)
-        new = Episode(f"e{self.met}", key, steps, rewards, trajectory.score, trajectory.success)
-        for name in {item.id for each in trajectory.retrieved for item in each.items} & self.insights.keys():
+        key = keys(self.toolkit, [f"{trajectory.task.goal}\n{trajectory.task.observation}"])[0]
+        done = key_steps(trajectory, STEPS), best_rewards(trajectory)
+        new = Episode(key, *done, trajectory.score, trajectory.success)
+        for name in told_in(trajectory) & self.insights.keys():
             if earned := earnings(self.insights[name].text, new):
-                self._apply([("UPVOTE" if new.success or max(earned) > 0 else "DOWNVOTE", name, "")])
-        others = [each for each in self.pool if each.score != new.score]
-        if others:
-            other = max(others, key=lambda each: likeness(each.key, key))
-            self._apply(self._compared(*sorted((new, other), key=lambda each: -each.score)))
-        self.pool = [*self.pool, new][-POOL:]
+                self.insights.vote(name, 1 if new.success or max(earned) > 0 else -1)
+        others = {name: each.key for name, each in self.pool.items() if each.score != new.score}
+        for other in nearest(key, others, 1, above=-1):
+            better, worse = sorted((new, self.pool[other]), key=lambda each: -each.score)
+            for operation, name, text in self._asked(better, worse) or self._contrasted(better, worse):
+                self.insights.apply(operation, name, text)
+        self.met += 1
+        self.pool[f"e{self.met}"] = new
+        self.pool.pop(f"e{self.met - POOL}", None)
 
     def retrieve(self, query: Query) -> Memory:
         """The steps of the episodes most alike among the good ones, then all insights by their votes."""
-        key = self._key(f"{query.task.goal}\n{query.observation}")
-        best = max((each.score for each in self.pool), default=0.0)
-        good = [each for each in self.pool if each.success or each.score == best]
+        key = keys(self.toolkit, [f"{query.task.goal}\n{query.observation}"])[0]
+        best = max((each.score for each in self.pool.values()), default=0.0)
+        good = {name: each.key for name, each in self.pool.items() if each.success or each.score == best}
         items: dict[str, Item] = {}
-        for each in sorted(good, key=lambda each: -likeness(each.key, key))[:TOLD]:
-            for number, text in enumerate(each.steps):
-                items.setdefault(text, Item(f"{each.name}.{number}", text))
+        for name in nearest(key, good, TOLD, above=-1):
+            for number, text in enumerate(self.pool[name].steps):
+                items.setdefault(text, Item(f"{name}.{number}", text))
         for name, insight in sorted(self.insights.items(), key=lambda pair: -pair[1].votes):
             items.setdefault(insight.text, Item(name, insight.text))
-        spent = accumulate(self.toolkit.count_tokens(text) for text in items)
-        return Memory(item for item, tokens in zip(items.values(), spent, strict=True) if tokens <= query.budget)
+        return Memory(items.values()).within(query.budget)
 
-    def _key(self, text: str) -> Key:
-        try:
-            return frozenset(words(text[:2000])), self.toolkit.embed([text[:2000]])[0]
-        except ToolError:
-            return frozenset(words(text[:2000])), None
+    def _asked(self, better: Episode, worse: Episode) -> list[list[str]]:
+        """The model's operations; none where it has nothing usable to say."""
+        known = "\n".join(f"{name} ({each.votes} votes): {each.text}" for name, each in self.insights.items())
+        tried = (f"Score {each.score:.2f} of 1: {'; '.join(each.rewards)[:3000]}" for each in (better, worse))
+        answer = ask(self.toolkit, "\n\n".join([*tried, f"Insights:\n{known}", ASKED]), operations=ROWS)
+        return rows(answer.get("operations"), 3, OPERATIONS)
 
-    def _compared(self, better: Episode, worse: Episode) -> list[Operation]:
-        """Operations that follow from a contrast: by the model where there is one, else by the key steps."""
-        if self.toolkit.has_llm and (asked := self._asked(better, worse)):
-            return asked
+    def _contrasted(self, better: Episode, worse: Episode) -> list[list[str]]:
+        """What only the better episode did is for an insight; what only the worse one did, in vain, is against."""
         found = [self._placed(text) for text in better.steps if text not in worse.rewards][:OPERATIONS]
         for name, insight in self.insights.items():
             in_vain = max(earnings(insight.text, worse), default=1.0) <= 0
             if in_vain and not earnings(insight.text, better):
-                found.append(("DOWNVOTE", name, ""))
+                found.append(["REMOVE", name, ""])
         return found
 
-    def _placed(self, text: str) -> Operation:
-        """UPVOTE the insight that covers a text, or EDIT one to cover it where most of that was rewarded, or ADD it."""
+    def _placed(self, text: str) -> list[str]:
+        """AGREE with an insight that covers a text, EDIT one to cover it where most of that was rewarded, or ADD it."""
         for name, insight in self.insights.items():
             if covers(insight.text, text):
-                return "UPVOTE", name, ""
+                return ["AGREE", name, ""]
         for name, insight in self.insights.items():
             wider = generalised(insight.text.split(), text.split())
-            rewards = [reward for each in self.pool for reward in earnings(wider, each)] if wider else []
+            rewards = [reward for each in self.pool.values() for reward in earnings(wider, each)] if wider else []
             if rewards and sum(reward > 0 for reward in rewards) > len(rewards) / 2:
-                return "EDIT", name, wider
-        return "ADD", "", text
-
-    def _asked(self, better: Episode, worse: Episode) -> list[Operation]:
-        """The model's operations; what is not of the asked form is passed over."""
-        known = "\n".join(f"{name} ({each.votes} votes): {each.text}" for name, each in self.insights.items())
-        tried = (f"Score {each.score:.2f} of 1: {'; '.join(each.rewards)[:3000]}" for each in (better, worse))
-        prompt = "\n\n".join([*tried, f"Insights:\n{known}", "What made the difference?", TASK.format(OPERATIONS)])
-        try:
-            answer = self.toolkit.llm(prompt, SCHEMA)
-        except ToolError:
-            return []
-        rows = answer.get("operations") if isinstance(answer, dict) else None
-        found: list[Operation] = []
-        for row in rows if isinstance(rows, list) else []:
-            match row:
-                case [str(operation), str(name), str(text)]:
-                    found.append((operation, name, text.strip()[:LONGEST]))
-        return found[:OPERATIONS]
-
-    def _apply(self, operations: list[Operation]) -> None:
-        """Carry out operations; those on unknown insights are passed over."""
-        for operation, name, text in operations:
-            known = self.insights.get(name)
-            if operation == "ADD" and text:
-                self._add(text)
-            elif known is not None and operation == "EDIT" and text:
-                known.text, known.votes = text, known.votes + 1
-            elif known is not None and operation in ("UPVOTE", "DOWNVOTE"):
-                known.votes += 1 if operation == "UPVOTE" else -1
-        self.insights = {name: each for name, each in self.insights.items() if each.votes > 0}
-
-    def _add(self, text: str) -> None:
-        """Add an insight; where the list is full, the weakest loses a vote instead."""
-        if len(self.insights) < INSIGHTS:
-            self.made += 1
-            self.insights[f"i{self.made}"] = Insight(text)
-        else:
-            min(self.insights.values(), key=lambda each: each.votes).votes -= 1
-
-
-def key_steps(trajectory: Trajectory) -> list[str]:
-    """The distinct actions that were rewarded; where a success was rewarded once only, those that led to it."""
-    rewarded = [step.action for step in trajectory.steps if step.reward > 0]
-    if trajectory.success and len(rewarded) < 2:
-        rewarded = [step.action for step in trajectory.steps[-STEPS:]]
-    return list(dict.fromkeys(action[:LONGEST] for action in rewarded if action.strip()))[:STEPS]
-
-
-def best_rewards(trajectory: Trajectory) -> dict[str, float]:
-    """Each action, in the order of their first use, with the best reward that it had."""
-    best: dict[str, float] = {}
-    for step in trajectory.steps:
-        best[step.action[:LONGEST]] = max(step.reward, best.get(step.action[:LONGEST], step.reward))
-    return best
-
-
-def likeness(one: Key, other: Key) -> float:
-    """Cosine where both are embedded, else the share of common words."""
-    if one[1] and other[1]:
-        return float(sum(map(mul, one[1], other[1])))
-    return len(one[0] & other[0]) / max(1, len(one[0] | other[0]))
+                return ["EDIT", name, wider]
+        return ["ADD", "", text]
 
 
 def covers(text: str, action: str) -> bool:

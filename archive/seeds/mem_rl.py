@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import accumulate
-from operator import mul
 from statistics import fmean, pstdev
-from typing import Any
 
-from sandbox.guest import Item, Memory, MemoryDesign, Query, ToolError, Toolkit, Trajectory, words
+from sandbox.guest import (
+    TEXTS,
+    Item,
+    Key,
+    Memory,
+    MemoryDesign,
+    Query,
+    Toolkit,
+    Trajectory,
+    account,
+    ask,
+    key_steps,
+    keys,
+    nearest,
+    texts,
+    told_in,
+)
 
 RATE = 0.3
 """Alpha in Q <- Q + alpha * (r - Q)."""
@@ -19,22 +32,7 @@ CANDIDATES = 20
 TOLD = 8
 CAPACITY = 300
 LINES = 10
-LONGEST = 200
-SCHEMA = {"type": "object", "properties": {"lines": {"type": "array", "items": {"type": "string"}}}}
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """What a text is found by: its meaning where the host embeds it, its words everywhere."""
-
-    words: frozenset[str]
-    vector: list[float] | None
-
-    def likeness(self, other: Key) -> float:
-        """Cosine, or the share of common words."""
-        if self.vector and other.vector:
-            return float(sum(map(mul, self.vector, other.vector)))
-        return len(self.words & other.words) / max(1, len(self.words | other.words))
+ASKED = f"Write at most {LINES} short lines, in order, that tell somebody with a similar task what to do."
 
 
 @dataclass(slots=True)
@@ -58,29 +56,27 @@ class MemRL(MemoryDesign):
 
     def update(self, trajectory: Trajectory) -> None:
         """Learn from the score what the told experiences are worth; keep what this episode did."""
-        told = {item.id.partition(".")[0] for retrieved in trajectory.retrieved for item in retrieved.items}
-        for name in told & self.experiences.keys():
+        for name in {item.partition(".")[0] for item in told_in(trajectory)} & self.experiences.keys():
             self._reinforce(self.experiences[name], trajectory.score)
-        if lines := self._summary(trajectory):
+        answer = ask(self.toolkit, f"{account(trajectory)}\n\n{ASKED}", lines=TEXTS)
+        if lines := texts(answer.get("lines"), LINES) or key_steps(trajectory, LINES):
             self._keep(self._key(f"{trajectory.task.goal}\n{trajectory.task.observation}"), lines, trajectory.score)
 
     def retrieve(self, query: Query) -> Memory:
         """The lines of the experiences that are best by normalised likeness and utility together."""
         key = self._key(f"{query.task.goal}\n{query.observation}")
-        alike = {name: key.likeness(each.key) for name, each in self.experiences.items()}
-        names = sorted((name for name in alike if alike[name] > LIKENESS), key=lambda name: -alike[name])[:CANDIDATES]
-        likeness = _normalised([alike[name] for name in names])
-        utility = _normalised([self.experiences[name].utility for name in names])
-        value = {n: (1 - WEIGHT) * s + WEIGHT * u for n, s, u in zip(names, likeness, utility, strict=True)}
+        alike = nearest(key, {name: each.key for name, each in self.experiences.items()}, CANDIDATES, LIKENESS)
+        likeness = _normalised(list(alike.values()))
+        utility = _normalised([self.experiences[name].utility for name in alike])
+        value = {n: (1 - WEIGHT) * s + WEIGHT * u for n, s, u in zip(alike, likeness, utility, strict=True)}
         items: dict[str, Item] = {}
         told = 0
-        for name in sorted(names, key=lambda name: -value[name]):
+        for name in sorted(alike, key=lambda name: -value[name]):
             known = len(items)
             for number, line in enumerate(self.experiences[name].lines if told < TOLD else ()):
                 items.setdefault(line, Item(f"{name}.{number}", line))
             told += len(items) > known  # one that adds nothing takes no place
-        spent = accumulate(self.toolkit.count_tokens(line) for line in items)
-        return Memory(item for item, tokens in zip(items.values(), spent, strict=True) if tokens <= query.budget)
+        return Memory(items.values()).within(query.budget)
 
     def _keep(self, key: Key, lines: list[str], score: float) -> None:
         """Add an experience, or learn from it where the same is known; beyond the capacity the least useful goes."""
@@ -97,42 +93,7 @@ class MemRL(MemoryDesign):
         experience.utility += RATE * (score - experience.utility)
 
     def _key(self, text: str) -> Key:
-        short = text[:2000]
-        try:
-            vector = self.toolkit.embed([short])[0]
-        except ToolError:
-            vector = None
-        return Key(frozenset(words(short)), vector)
-
-    def _summary(self, trajectory: Trajectory) -> list[str]:
-        """The script of an episode: by the model where there is one, else its key steps."""
-        if self.toolkit.has_llm:
-            steps = "\n".join(f"{s.action[:100]} -> {s.observation[:150]} ({s.reward:+.2f})" for s in trajectory.steps)
-            prompt = (
-                f"Task: {trajectory.task.goal[:500]}\nScore: {trajectory.score:.2f} of 1\nSteps:\n{steps[-8000:]}\n\n"
-                f"Write at most {LINES} short lines, in order, that tell somebody with a similar task what to do."
-            )
-            try:
-                if lines := _strings(self.toolkit.llm(prompt, SCHEMA), "lines"):
-                    return lines
-            except ToolError:
-                pass
-        return key_steps(trajectory)
-
-
-def key_steps(trajectory: Trajectory) -> list[str]:
-    """The distinct actions that were rewarded; where a success was rewarded once only, those that led to it."""
-    rewarded = [step.action for step in trajectory.steps if step.reward > 0]
-    if trajectory.success and len(rewarded) < 2:
-        rewarded = [step.action for step in trajectory.steps[-LINES:]]
-    return list(dict.fromkeys(action[:LONGEST] for action in rewarded if action.strip()))[:LINES]
-
-
-def _strings(answer: Any, key: str) -> list[str]:
-    """The texts that a model's answer, which may be anything, holds under a key."""
-    found = answer.get(key) if isinstance(answer, dict) else None
-    texts = found if isinstance(found, list) else []
-    return [text.strip()[:LONGEST] for text in texts if isinstance(text, str) and text.strip()][:LINES]
+        return keys(self.toolkit, [text])[0]
 
 
 def _normalised(values: list[float]) -> list[float]:

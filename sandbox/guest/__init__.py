@@ -3,6 +3,7 @@
 What may live here: the standard library, NumPy and NetworkX (on first use). What may not: anything else of ours.
 """
 
+from sandbox.guest.asking import ROWS, TEXTS, ask, rows, texts
 from sandbox.guest.decay import Decay, ForgetFaded
 from sandbox.guest.design import (
     Item,
@@ -19,10 +20,13 @@ from sandbox.guest.design import (
 from sandbox.guest.diversity import Diverse
 from sandbox.guest.encode import Contrast, CreditedActions, Encoder, ObjectPlaces, RawSteps, Templates
 from sandbox.guest.graph import GraphStore
+from sandbox.guest.insights import Insight, Insights
 from sandbox.guest.latest import LatestByKey
 from sandbox.guest.layers import LayeredDesign
+from sandbox.guest.likeness import Key, keys, nearest
 from sandbox.guest.manage import Capacity, DropDuplicates, Forget, Manager, MergeNear, MergeSimilar
 from sandbox.guest.ngram import NextActions, NGramLookup
+from sandbox.guest.recap import account, best_rewards, key_steps, told_in
 from sandbox.guest.records import SLOT, Record, lines, overlap, ratio, words
 from sandbox.guest.retrieve import ByReward, Hybrid, Lexical, Recent, Retriever, Semantic
 from sandbox.guest.store import FullTextStore, ListStore, Store, VectorStore
@@ -30,7 +34,9 @@ from sandbox.guest.tokens import count_tokens
 from sandbox.guest.vectors import Vectors
 
 __all__ = [
+    "ROWS",
     "SLOT",
+    "TEXTS",
     "ByReward",
     "Capacity",
     "Contrast",
@@ -44,7 +50,10 @@ __all__ = [
     "FullTextStore",
     "GraphStore",
     "Hybrid",
+    "Insight",
+    "Insights",
     "Item",
+    "Key",
     "LatestByKey",
     "LayeredDesign",
     "Lexical",
@@ -73,9 +82,18 @@ __all__ = [
     "Trajectory",
     "VectorStore",
     "Vectors",
+    "account",
+    "ask",
+    "best_rewards",
     "count_tokens",
+    "key_steps",
+    "keys",
     "lines",
+    "nearest",
     "overlap",
     "ratio",
+    "rows",
+    "texts",
+    "told_in",
     "words",
 ]

@@ -9,8 +9,11 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from random import Random
 from typing import Any, ClassVar, Protocol
+
+from sandbox.guest.tokens import count_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,15 @@ class Memory(Sequence[Item]):
 
     def __repr__(self) -> str:
         return f"Memory({list(self._items)!r})"
+
+    def within(self, budget: int) -> Memory:
+        """The first items, as many as take no more than a budget of tokens together.
+
+        >>> Memory(["take the knife", "open the fridge"]).within(5)
+        Memory([Item(id='5b171ae7a5c9', text='take the knife')])
+        """
+        spent = accumulate(count_tokens(item.text) for item in self)
+        return Memory(item for item, tokens in zip(self, spent, strict=True) if tokens <= budget)
 
 
 class Toolkit(Protocol):

@@ -102,9 +102,26 @@ def test_every_starter_design_says_what_it_claims() -> None:
 
 
 @every_seed
+def test_it_is_read_in_one_sitting(seed: str) -> None:
+    assert len(source(seed).splitlines()) <= 165
+
+
+@every_seed
 def test_it_is_a_design_with_a_summary(seed: str) -> None:
     with SourceChecker() as checker:
         assert checker.check(source(seed)).summary
+
+
+@every_seed
+def test_another_way_to_tell_needs_no_other_memory(seed: str) -> None:
+    code = source(seed)
+    told, kept = ("def retrieve(self, query: Query) -> Memory:", "def update(self, trajectory: Trajectory) -> None:")
+    with SourceChecker() as checker:
+        checked, tells, keeps = (
+            checker.check(code.replace(head, f"{head}\n        pass")) for head in ("nothing of it", told, kept)
+        )
+    assert checked.build_hash == tells.build_hash != keeps.build_hash
+    assert len({checked.hash, tells.hash, keeps.hash}) == 3
 
 
 @every_seed
@@ -282,6 +299,16 @@ def test_a_new_note_changes_its_neighbours_and_is_found_through_them() -> None:
     assert set(tags) < set(design.notes["n1"].tags)
     alpha = Query(Task("new", "d", "alpha", "alpha"), "alpha")
     assert [item.id for item in design.retrieve(alpha)] == ["n1", "n2"]
+
+
+def test_rules_of_like_tasks_that_say_the_same_become_one() -> None:
+    design = built("g_memory.py", LEVER, episode(2, "bow", success=True), LEVER, episode(4, "bow", goal="zebra"))
+    design.insights.clear()
+    for at, text in enumerate(("pull lever", "pull Lever", "sing", "lever, pull")):
+        design.insights.apply("ADD", "", text, [3 if at == 2 else 1])
+    design.insights.apply("ADD", "", "LEVER pull", [4])
+    design._merge()
+    assert votes(design) == {"pull lever": 6, "sing": 2, "LEVER pull": 2}
 
 
 def test_lessons_that_hold_across_tasks_become_strategic() -> None:

@@ -33,6 +33,22 @@ def test_layout_comments_and_docstrings_do_not_change_the_hash(checker: SourceCh
     assert checker.check(design("kept = 1")).hash != checker.check(plain).hash
 
 
+def test_all_are_formatted_alike(checker: SourceChecker) -> None:
+    plain = design('"""Keep it."""', "def update(self, trajectory):\n    self.kept = 'it'")
+    other = plain.replace("    self.kept = 'it'", '    self.kept=  "it"  # why').replace("\n", "\n\n")
+    formatted = checker.check(plain).formatted
+    assert formatted == checker.check(other).formatted == checker.check(formatted).formatted
+    assert checker.check(formatted).hash == checker.check(plain).hash
+    assert '"""Keep it."""' in formatted
+    assert "\\x1b" in checker.check(design("kept = '\x1b[31m'")).formatted
+
+
+def test_what_is_too_long_formatted_is_not(checker: SourceChecker) -> None:
+    nested = "".join(" " * level + "if 1:\n" for level in range(45)) + " " * 45 + "x;" * 30_000
+    checked = checker.check(REMEMBERS + nested)
+    assert (checked.class_name, checked.formatted) == ("Sample", "")
+
+
 def test_a_docstring_alone_is_a_body(checker: SourceChecker) -> None:
     checker.check(design("def update(self, trajectory):\n    '''Nothing to do.'''"))
 
