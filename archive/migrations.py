@@ -9,13 +9,31 @@ from archive.tables import SCHEMA_VERSION
 
 STEPS: dict[int, Sequence[str]] = {
     1: (
+        "CREATE TABLE call (id INTEGER NOT NULL PRIMARY KEY, run_id INTEGER NOT NULL, key BLOB NOT NULL,"
+        " role VARCHAR NOT NULL, model VARCHAR NOT NULL, design VARCHAR NOT NULL, sample INTEGER NOT NULL,"
+        " tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, cached INTEGER NOT NULL,"
+        " reasoning INTEGER NOT NULL, dollars FLOAT, seconds FLOAT, finish VARCHAR NOT NULL,"
+        " problem VARCHAR NOT NULL, hit_of INTEGER, created FLOAT NOT NULL)",
+        "CREATE INDEX call_by_key ON call (key) WHERE hit_of IS NULL",
+        "CREATE INDEX call_of_run ON call (run_id, role, model, seconds)",
+        "CREATE TABLE exchange (call_id INTEGER NOT NULL PRIMARY KEY, request BLOB NOT NULL, reply BLOB NOT NULL)",
+        "CREATE TABLE refusal (key BLOB NOT NULL PRIMARY KEY, kind VARCHAR NOT NULL, message VARCHAR NOT NULL)",
         "CREATE INDEX member_by_number ON member (run_id, number)",
         "CREATE INDEX evaluation_by_score ON evaluation (run_id, role, score DESC)",
         "ALTER TABLE run ADD COLUMN image VARCHAR NOT NULL DEFAULT ''",
         "ALTER TABLE evaluation ADD COLUMN variant VARCHAR NOT NULL DEFAULT ''",
         "ALTER TABLE evaluation ADD COLUMN signature BLOB NOT NULL DEFAULT x''",
         "ALTER TABLE request ADD COLUMN told INTEGER NOT NULL DEFAULT 0",
+        "CREATE TABLE manifest (run_id INTEGER NOT NULL, number INTEGER NOT NULL, design_id VARCHAR NOT NULL,"
+        " thoughts BLOB NOT NULL, reason VARCHAR NOT NULL, calls INTEGER NOT NULL, tokens_in INTEGER NOT NULL,"
+        " tokens_out INTEGER NOT NULL, cached INTEGER NOT NULL, dollars FLOAT, created FLOAT NOT NULL,"
+        " PRIMARY KEY (run_id, number))",
+        "CREATE INDEX manifest_of_design ON manifest (run_id, design_id)",
         "ALTER TABLE evaluation ADD COLUMN llm_tokens INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE evaluation ADD COLUMN llm_dollars FLOAT DEFAULT 0",
+        "ALTER TABLE episode ADD COLUMN tokens_in INTEGER",
+        "ALTER TABLE episode ADD COLUMN tokens_out INTEGER",
+        "ALTER TABLE episode ADD COLUMN dollars FLOAT",
     ),
 }
 """By the schema version that a step starts from."""

@@ -1,4 +1,7 @@
-"""The archive's tables. A row is written once, when its thing is finished; only `Request` and `Run` are updated."""
+"""The archive's tables. A row is written once, when its thing is finished.
+
+Only `Request`, `Manifest` and `Run` are updated.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,8 @@ class State(StrEnum):
     PROPOSED = "proposed"
     REJECTED = "rejected"
     SMOKE = "smoke"
+    REPAIRED = "repaired"
+    """Failed its smoke test and went back to its proposer, who made another design of it."""
     FAILED = "failed"
     SMALL = "small"
     DROPPED = "dropped"
@@ -79,7 +84,7 @@ class Member(SQLModel, table=True):
     number: int
     """Numbers start at 1; baselines have 0."""
     role: str
-    """`baseline` or `candidate`."""
+    """`baseline`, `candidate`, or `attempt` for what may yet be repaired before its request is answered."""
     change: str
 
 
@@ -117,6 +122,33 @@ class Request(SQLModel, table=True):
     result: str | None = None
 
 
+class Manifest(SQLModel, table=True):
+    """What a proposing model thought about one request: why its design is as it is, or why there is none."""
+
+    __table_args__ = (Index("manifest_of_design", "run_id", "design_id"),)
+
+    run_id: int = Field(primary_key=True)
+    number: int = Field(primary_key=True)
+    """Of the request."""
+    design_id: str
+    """What came of it; empty where nothing did."""
+    thoughts: bytes
+    """Compressed JSON: `plan`, `manifest`, `attempts`, what was `cut` from the prompts, `warnings`.
+
+    While the request is under way also the `sections` of its prompt, so that a killed run goes on with the same one.
+    """
+    reason: str = ""
+    """Why nothing came of it."""
+    calls: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cached: int = 0
+    """Of those in."""
+    dollars: float | None = None
+    """None where the price of a call is unknown. Calls that the archive answered count as recorded."""
+    created: float
+
+
 class Episode(SQLModel, table=True):
     """One played episode, addressed by all that it depends on; equal episodes are played once and shared."""
 
@@ -126,6 +158,11 @@ class Episode(SQLModel, table=True):
     score: float
     success: bool
     steps: int
+    tokens_in: int | None = None
+    """Of the calls of the agent's model, those that the record answered included; none where it has none."""
+    tokens_out: int | None = None
+    dollars: float | None = None
+    """None also where the price of a call is unknown."""
 
 
 class Recording(SQLModel, table=True):
@@ -143,7 +180,7 @@ class Told(SQLModel, table=True):
 
 
 class Evaluation(SQLModel, table=True):
-    """A design's scores on a role's tasks. Means are over tasks, seeds averaged inside each."""
+    """A design's scores on a role's tasks. Means are over tasks, seeds averaged inside each, with 95 % interval."""
 
     __table_args__ = (
         Index("evaluation_of_design", "run_id", "design_id", "role"),
@@ -158,7 +195,7 @@ class Evaluation(SQLModel, table=True):
     low: float
     high: float
     n: int
-    """Number of tasks."""
+    """Number of tasks; in dynamic mode of passes. Where it is 1 there is no interval: `low` and `high` are infinite."""
     tokens: float
     """Retrieved tokens an episode."""
     cut: int
@@ -167,6 +204,8 @@ class Evaluation(SQLModel, table=True):
     """Calls of the toolkit's `llm` and `embed` while it was built and asked."""
     llm_tokens: int = 0
     """Tokens of language models that the design itself used."""
+    llm_dollars: float | None = 0.0
+    """What that cost; none where a price is unknown."""
     signature: bytes = b""
     """Hash of all that was told; equal ones played the same episodes."""
     variant: str = ""
@@ -199,3 +238,52 @@ class Look(SQLModel, table=True):
     design_id: str
     result: str
     created: float
+
+
+class Call(SQLModel, table=True):
+    """One call of a language model that was paid for; or one that an earlier call answered, which is free."""
+
+    __table_args__ = (
+        Index("call_by_key", "key", sqlite_where=text("hit_of IS NULL")),
+        Index("call_of_run", "run_id", "role", "model", "seconds"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: int
+    key: bytes
+    """Hash of request, role, model and sample number: equal ones are one call."""
+    role: str
+    model: str
+    design: str
+    """Id of the design on whose account it is; empty where it is on none."""
+    sample: int
+    tokens_in: int
+    tokens_out: int
+    cached: int
+    reasoning: int
+    dollars: float | None
+    """None where no price is known."""
+    seconds: float | None
+    """Latency, retries included; none for a hit."""
+    finish: str
+    problem: str = ""
+    """Why the answer is of no use, where it is of none though it was paid."""
+    hit_of: int | None = None
+    """The call whose answer this one was given."""
+    created: float
+
+
+class Exchange(SQLModel, table=True):
+    """What was said in a call that was paid for, as compressed JSON."""
+
+    call_id: int = Field(primary_key=True)
+    request: bytes
+    reply: bytes
+
+
+class Refusal(SQLModel, table=True):
+    """What a provider would not answer, at no cost; only a replay goes by it."""
+
+    key: bytes = Field(primary_key=True)
+    kind: str
+    message: str
