@@ -46,9 +46,10 @@ RULES: tuple[Rule, ...] = (
         "requests",
         "all are JSON, and answered by what was proposed",
         """SELECT 'run ' || run_id || ' request ' || number, (SELECT json_object('design', design_id) FROM member
-            WHERE member.run_id = request.run_id AND member.number = request.number + 1), run_id, number FROM request
+            WHERE member.run_id = request.run_id AND member.number = request.number + 1 AND role != 'attempt'),
+            run_id, number FROM request
             WHERE (result IS NOT NULL AND NOT json_valid(result)) OR (result IS NULL AND EXISTS (SELECT 1 FROM member
-            WHERE member.run_id = request.run_id AND member.number = request.number + 1))""",
+            WHERE member.run_id = request.run_id AND member.number = request.number + 1 AND role != 'attempt'))""",
         "without what they were answered",
         ("UPDATE request SET result = ? WHERE run_id = ? AND number = ?",),
         "answered again by the design of that number, or left to be asked again",
@@ -101,6 +102,14 @@ RULES: tuple[Rule, ...] = (
         "garbled",
         ("DELETE FROM told WHERE key = ?",),
         "taken out; their designs are asked again",
+    ),
+    Rule(
+        "calls of models",
+        "what was said can be unpacked",
+        "SELECT 'call ' || call_id, call_id FROM exchange WHERE NOT readable(request) OR NOT readable(reply)",
+        "garbled",
+        ("DELETE FROM exchange WHERE call_id = ?",),
+        "taken out; such a call is paid for again where it is asked again",
     ),
     Rule(
         "outcomes",

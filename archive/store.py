@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 import time
-import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import cache, partial
-from pathlib import Path
-from typing import IO, Any, NamedTuple
-from urllib.parse import quote
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, update
-from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy.dialects.sqlite import Insert, insert
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import aliased
-from sqlalchemy.pool import QueuePool
-from sqlmodel import Session, SQLModel, and_, col, create_engine, select
+from sqlmodel import and_, col, select
 
+from archive.database import ArchiveError, Database, Row, connect, damaged, insert_new, is_damage, pack, unpack
 from archive.tables import (
-    SCHEMA_VERSION,
     SCORED,
     Design,
     Episode,
     Evaluation,
     Event,
     Look,
+    Manifest,
     Member,
-    Meta,
     Outcome,
     Parent,
     Recording,
@@ -41,12 +31,19 @@ from archive.tables import (
     Told,
 )
 
-Row = Mapping[str, object]
-"""A row to be inserted, by column."""
-
-
-class ArchiveError(RuntimeError):
-    """The archive cannot be used as asked; the message says why and what to do."""
+__all__ = [
+    "Archive",
+    "ArchiveError",
+    "Asked",
+    "Result",
+    "Row",
+    "connect",
+    "damaged",
+    "event_row",
+    "is_damage",
+    "pack",
+    "unpack",
+]
 
 
 class Asked(NamedTuple):
@@ -66,82 +63,8 @@ class Result(NamedTuple):
     signature: bytes
 
 
-DOCTOR = "`evolve doctor ARCHIVE` says what is wrong with it, and mends what can be mended"
-
-
-def is_damage(error: object) -> bool:
-    """Whether an error means that the file is not what SQLite wrote; a full disk, say, is no damage."""
-    name = getattr(error, "sqlite_errorname", "")
-    return name.startswith("SQLITE_CORRUPT") or "decode to UTF-8" in str(error)
-
-
-def damaged(path: Path, error: object) -> str:
-    """The sentence about a damaged archive."""
-    return f"{path} is damaged ({error}); {DOCTOR}."
-
-
-def pack(value: Any) -> bytes:
-    """Compress a JSON value."""
-    return zlib.compress(json.dumps(value, separators=(",", ":")).encode(), 6)
-
-
-def unpack(data: bytes) -> Any:
-    """The inverse of `pack`; raises `ArchiveError` where the data are damaged."""
-    try:
-        return json.loads(zlib.decompress(data))
-    except (zlib.error, ValueError, TypeError) as error:
-        raise ArchiveError(f"the archive is damaged ({error}); {DOCTOR}.") from error
-
-
-class Archive:
-    """One SQLite file in WAL mode. Open it with `archive.opening.open_archive`."""
-
-    def __init__(self, path: Path, *, write: bool, lock: IO[str] | None = None) -> None:
-        self.path = path
-        self._lock = lock
-        self.notice = ""
-        """What a person should know of the state that it was found in."""
-        self._engine = create_engine(
-            "sqlite://", creator=partial(connect, path, "rwc" if write else "ro"), poolclass=QueuePool
-        )
-        if write:
-            sqlalchemy_event.listen(self._engine, "connect", _tune)
-
-    def close(self) -> None:
-        """Release the file and, for a writer, its lock."""
-        self._engine.dispose()
-        if self._lock is not None:
-            self._lock.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[Session]:
-        """One transaction: all of it is committed, or none. A failed write is an `ArchiveError`."""
-        with self._explained(), Session(self._engine, expire_on_commit=False) as session, session.begin():
-            yield session
-
-    @contextmanager
-    def _columns(self) -> Iterator[Connection]:
-        """A transaction past the object layer, which would cost a design more than the rest of its book-keeping."""
-        with self._explained(), self._engine.begin() as connection:
-            yield connection
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except DBAPIError as error:
-            if is_damage(error.orig):
-                raise ArchiveError(damaged(self.path, error.orig)) from error
-            raise ArchiveError(
-                f"{self.path}: {error.orig}. What was committed is intact; mend the cause and run the same command."
-            ) from error
-
-    def create(self) -> None:
-        """Make the tables in an empty file, all of them or none."""
-        with self.transaction() as session:
-            session.connection().exec_driver_sql("BEGIN")  # else SQLite would commit table by table
-            SQLModel.metadata.create_all(session.connection())
-            session.add(Meta(key="schema_version", value=str(SCHEMA_VERSION)))
+class Archive(Database):
+    """What a search has come to. Open it with `archive.opening.open_archive`."""
 
     # Runs
 
@@ -165,27 +88,27 @@ class Archive:
         with self.transaction() as session:
             return session.exec(statement).first()
 
-    def save(self, row: SQLModel) -> None:
-        """Insert or update one row in a transaction of its own."""
-        with self.transaction() as session:
-            session.merge(row) if not _is_new(row) else session.add(row)
-
     # Designs
 
     def add_design(
         self, design: Design, member: Member, parents: Sequence[str], request: Request | None = None, reason: str = ""
     ) -> bool:
-        """Enter a design into a run as proposed, and with it the request that it answers; False where it is known."""
+        """Enter a design into a run as proposed, and with it the request that it answers; False where it is known.
+
+        An attempt at the same number is not known yet: it becomes what `member` says.
+        """
         links = [
             {"run_id": member.run_id, "design_id": design.id, "position": position, "parent_id": parent}
             for position, parent in enumerate(parents)
         ]
-        with self._columns() as connection:
-            if not _insert_new(connection, Member, [member.model_dump()]):
+        with self.columns() as connection:
+            is_new = insert_new(connection, Member, [member.model_dump()])
+            if not is_new and not _take_on(connection, member):
                 return False
-            _insert_new(connection, Design, [design.model_dump()])
-            _insert_new(connection, Parent, links)
-            _insert_new(connection, Event, [event_row(member.run_id, design.id, State.PROPOSED, reason)])
+            if is_new:
+                insert_new(connection, Design, [design.model_dump()])
+                insert_new(connection, Parent, links)
+                insert_new(connection, Event, [event_row(member.run_id, design.id, State.PROPOSED, reason)])
             if request is not None:
                 asked = col(Request.run_id) == request.run_id, col(Request.number) == request.number
                 connection.execute(update(Request).where(*asked).values(result=request.result))
@@ -193,8 +116,8 @@ class Archive:
 
     def add_event(self, run_id: int, design_id: str, state: State, reason: str = "") -> None:
         """Record one arrow in the life of a design."""
-        with self._columns() as connection:
-            _insert_new(connection, Event, [event_row(run_id, design_id, state, reason)])
+        with self.columns() as connection:
+            insert_new(connection, Event, [event_row(run_id, design_id, state, reason)])
 
     def design(self, prefix: str) -> Design:
         """The design whose id begins with `prefix`."""
@@ -208,7 +131,7 @@ class Archive:
 
     def exactly(self, design_id: str) -> Design:
         """A design by its whole id, which must be known."""
-        with self._columns() as connection:
+        with self.columns() as connection:
             found = connection.execute(Design.__table__.select().where(col(Design.id) == design_id))  # type: ignore[attr-defined]
             return Design(**found.mappings().one())
 
@@ -254,7 +177,7 @@ class Archive:
 
     def states(self, run_id: int) -> dict[str, tuple[State, str]]:
         """The current state of each design of a run, with its reason."""
-        with self._columns() as connection:
+        with self.columns() as connection:
             statement = select(Event.design_id, Event.state, Event.reason).where(col(Event.id).in_(_newest(run_id)))
             return {design: (State(state), reason) for design, state, reason in connection.execute(statement)}
 
@@ -262,7 +185,7 @@ class Archive:
         """How many of a run's candidates are in which state."""
         baselines = [member.design_id for member in self.baselines(run_id)]
         current = col(Event.id).in_(_newest(run_id)), col(Event.design_id).not_in(baselines)
-        with self._columns() as connection:
+        with self.columns() as connection:
             found = connection.execute(select(Event.state, func.count()).where(*current).group_by(col(Event.state)))
             return Counter({State(state): count for state, count in found})
 
@@ -288,20 +211,38 @@ class Archive:
     def asked(self, run_id: int) -> Sequence[Asked]:
         """The same as columns, for a run that goes on."""
         kept = select(Request.number, Request.payload, Request.told, Request.result)
-        with self._columns() as connection:
+        with self.columns() as connection:
             found = connection.execute(kept.where(Request.run_id == run_id).order_by(col(Request.number)))
             return [Asked(*row) for row in found]
 
     def add_request(self, request: Request) -> None:
         """Commit a new request."""
-        with self._columns() as connection:
-            _insert_new(connection, Request, [request.model_dump()])
+        with self.columns() as connection:
+            insert_new(connection, Request, [request.model_dump()])
 
     def count_requests(self, run_id: int) -> int:
         """How many requests a run has asked."""
-        with self._columns() as connection:
+        with self.columns() as connection:
             found = connection.execute(select(func.count()).where(col(Request.run_id) == run_id))
             return int(found.scalar_one())
+
+    # Manifests
+
+    def manifest(self, run_id: int, design_id: str) -> Manifest | None:
+        """What led to a design in a run, if a model wrote it there."""
+        with self.transaction() as session:
+            statement = select(Manifest).where(Manifest.run_id == run_id, Manifest.design_id == design_id)
+            return session.exec(statement).first()
+
+    def manifest_at(self, run_id: int, number: int) -> Manifest | None:
+        """What a model thought about a request so far, if it was asked."""
+        with self.transaction() as session:
+            return session.get(Manifest, (run_id, number))
+
+    def manifests(self, run_id: int) -> Sequence[Manifest]:
+        """All of a run, in the order of the requests."""
+        with self.transaction() as session:
+            return session.exec(select(Manifest).where(Manifest.run_id == run_id).order_by(col(Manifest.number))).all()
 
     # Episodes
 
@@ -309,7 +250,7 @@ class Archive:
         """Scores of those of the episodes that are known."""
         found: dict[bytes, float] = {}
         wanted = list(keys)
-        with self._columns() as connection:
+        with self.columns() as connection:
             for start in range(0, len(wanted), 500):
                 part = wanted[start : start + 500]
                 known = connection.execute(select(Episode.key, Episode.score).where(col(Episode.key).in_(part)))
@@ -324,9 +265,9 @@ class Archive:
 
     def add_episodes(self, episodes: Sequence[Row], recordings: Sequence[Row] = ()) -> None:
         """Commit a batch of `Episode` and `Recording` rows; known ones are left as they are."""
-        with self._columns() as connection:
-            _insert_new(connection, Episode, episodes)
-            _insert_new(connection, Recording, recordings)
+        with self.columns() as connection:
+            insert_new(connection, Episode, episodes)
+            insert_new(connection, Recording, recordings)
 
     # Evaluations
 
@@ -334,13 +275,13 @@ class Archive:
         self, evaluation: Evaluation, outcomes: Sequence[Row], told: Mapping[bytes, bytes], event: Row | None = None
     ) -> None:
         """Commit an evaluation with its `Outcome` rows, and the event in the design's life that it is, if it is one."""
-        with self._columns() as connection:
+        with self.columns() as connection:
             entered = connection.execute(insert(Evaluation), evaluation.model_dump(exclude={"id"}))
             assert entered.inserted_primary_key is not None
             (number,) = entered.inserted_primary_key
-            _insert_new(connection, Outcome, [{**outcome, "evaluation_id": number} for outcome in outcomes])
-            _insert_new(connection, Told, [{"key": key, "items": items} for key, items in told.items()])
-            _insert_new(connection, Event, [event] if event is not None else [])
+            insert_new(connection, Outcome, [{**outcome, "evaluation_id": number} for outcome in outcomes])
+            insert_new(connection, Told, [{"key": key, "items": items} for key, items in told.items()])
+            insert_new(connection, Event, [event] if event is not None else [])
 
     def evaluations(self, run_id: int, role: str) -> Sequence[Evaluation]:
         """A run's evaluations on a role's tasks, oldest first."""
@@ -352,7 +293,7 @@ class Archive:
         """The latest evaluation of each of a run's designs on a role's tasks, as columns."""
         kept = select(Evaluation.design_id, Evaluation.score, Evaluation.signature)
         asked = Evaluation.run_id == run_id, Evaluation.role == role
-        with self._columns() as connection:
+        with self.columns() as connection:
             found = connection.execute(kept.where(*asked).order_by(col(Evaluation.id)))
             return {row[0]: Result(*row) for row in found}
 
@@ -387,6 +328,12 @@ class Archive:
             )
             return session.exec(statement.order_by(col(Evaluation.id).desc())).first()
 
+    def evaluations_of(self, run_id: int, design_id: str, role: str) -> Sequence[int]:
+        """Ids of all of a design's evaluations on a role's tasks, oldest first."""
+        asked = Evaluation.run_id == run_id, Evaluation.design_id == design_id, Evaluation.role == role
+        with self.columns() as connection:
+            return list(connection.execute(select(Evaluation.id).where(*asked).order_by(col(Evaluation.id))).scalars())
+
     def outcomes(self, evaluation_id: int) -> Sequence[Outcome]:
         """The scored episodes of an evaluation."""
         with self.transaction() as session:
@@ -405,9 +352,12 @@ class Archive:
             return session.exec(select(func.count()).select_from(Look).where(Look.run_id == run_id)).one()
 
 
-def _insert_new(connection: Connection, table: type[SQLModel], rows: Sequence[Row]) -> int:
-    """Insert rows by one statement and count them; those whose key is known stay as they are."""
-    return connection.execute(_insertion(table), rows).rowcount if rows else 0
+def _take_on(connection: Connection, member: Member) -> bool:
+    """Let an attempt become what is entered under its number; False where there is none."""
+    mine = col(Member.run_id) == member.run_id, col(Member.design_id) == member.design_id
+    attempt = col(Member.role) == "attempt", col(Member.number) == member.number
+    changed = update(Member).where(*mine, *attempt).values(role=member.role, change=member.change)
+    return connection.execute(changed).rowcount > 0
 
 
 def _newest(run_id: int) -> Any:
@@ -415,27 +365,6 @@ def _newest(run_id: int) -> Any:
     return select(func.max(Event.id)).where(Event.run_id == run_id).group_by(col(Event.design_id))
 
 
-@cache
-def _insertion(table: type[SQLModel]) -> Insert:
-    return insert(table).on_conflict_do_nothing()
-
-
-def connect(path: Path, mode: str) -> sqlite3.Connection:
-    """A connection to a file; `mode` is SQLite's: `ro`, `rw`, or `rwc` to create it."""
-    uri = f"file:{quote(str(path.resolve()))}?mode={mode}"
-    return sqlite3.connect(uri, uri=True, check_same_thread=False)
-
-
-def _tune(connection: sqlite3.Connection, _: object) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA busy_timeout = 10000")
-
-
 def event_row(run_id: int, design_id: str, state: State, reason: str = "") -> Row:
     """An arrow in the life of a design, now."""
     return {"run_id": run_id, "design_id": design_id, "state": state.value, "reason": reason, "created": time.time()}
-
-
-def _is_new(row: SQLModel) -> bool:
-    return getattr(row, "id", "") is None

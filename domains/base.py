@@ -53,7 +53,10 @@ class TextEnvironment(gymnasium.Env[str, str]):
 
 
 class Domain(Protocol):
-    """A source of tasks. `version` changes whenever a task, a score or an observation would come out differently."""
+    """A source of tasks. `version` changes whenever a task, a score or an observation would come out differently.
+
+    Its environments are played side by side, in threads too, where the agent waits for a language model.
+    """
 
     @property
     def name(self) -> str:

@@ -85,9 +85,17 @@ class Recall:
         """All tasks of a role; `seed` numbers the draw of cues."""
         return self._tasks[role]
 
+    def cues(self, spec: TaskSpec) -> Sequence[str]:
+        """What the task asks about."""
+        return self._draws[spec.seed]
+
+    def answer(self, cue: str) -> str:
+        """The right answer to a cue."""
+        return self._answers[cue]
+
     def prepare(self, specs: Sequence[TaskSpec]) -> None:
         """Nothing is needed on disk."""
 
     def environment(self, spec: TaskSpec) -> RecallEnvironment:
         """Open the task for play."""
-        return RecallEnvironment(self._draws[spec.seed], self._answers)
+        return RecallEnvironment(self.cues(spec), self._answers)

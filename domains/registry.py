@@ -77,6 +77,11 @@ def load(name: str) -> Domain:
     return entry.make()
 
 
+def describe(name: str) -> DomainInfo:
+    """What is known of one domain that `load` knows."""
+    return _describe(name, _ENTRIES[name])
+
+
 def available() -> list[DomainInfo]:
     """What `load` knows, and whether it can be played here."""
     return [_describe(name, entry) for name, entry in _ENTRIES.items()]

@@ -30,6 +30,8 @@ _VISITED = 2, 0x04
 """Z-machine 8: bytes of property defaults and of one object, of which 12 are attributes, parent, sibling and child;
 byte and bit of "visited"."""
 
+_LOADING = Lock()
+
 
 @dataclass(slots=True, eq=False)
 class Situation:
@@ -200,4 +202,5 @@ class GameGraph:
 @lru_cache(maxsize=MOST_GAMES)
 def graph(path: Path) -> GameGraph:
     """The graph of a game, kept between episodes."""
-    return GameGraph(path)
+    with _LOADING:  # for all games share TextWorld's parser
+        return GameGraph(path)

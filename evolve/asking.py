@@ -4,39 +4,35 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, replace
 from functools import partial
 from statistics import fmean
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from archive.store import Asked
 from archive.tables import SCORED, Request, State
 from domains.base import Role
+from evolve.desk import Desk
 from evolve.errors import InputError
 from evolve.judging import Trial
 from evolve.population import Population
-from evolve.proposers.base import Brief, Proposer
+from evolve.proposers.base import Brief, Commission, Proposer
 from evolve.rungs import AUDITED, small_rung
 from evolve.scheduler import Activity
-from evolve.statistics import estimate, paired
+from evolve.statistics import mean, paired
 from evolve.strategies.base import Propose, Strategy
 from sandbox.source import SourceRejected
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from domains.base import TaskSpec
+    from evolve.evaluation import Need
     from evolve.loop import Search
 
-DRAWS = 30
-"""Proposals that one request may draw before it gives up finding a design that the run does not have."""
 AHEAD = 2
-"""Requests under way beyond one a worker, so that none waits for the driver."""
-
-TUNING = "tuning: "
-"""How a change begins that changes constants only."""
-MOST_TUNING = 0.3
-"""The share of a run's designs that may only tune."""
+"""Requests under way beyond those that give every worker something to do, so that none waits for the driver."""
 MOST_REJECTED = 3
 """Requests for each design asked for that may end without one, for it told just what another tells."""
 
@@ -69,18 +65,14 @@ class Conversation:
         self.proposer = proposer
         self.trial = Trial(Role.DEPLOYMENT, specs, search.config.repeats)
         self.rung = small_rung(self.config, search.judge, specs, search.baselines["no_memory"])
-        self.population = Population(baseline=estimate(list(search.baselines["no_memory"].values())).mean)
+        self.population = Population(baseline=fmean(search.baselines["no_memory"].values()))
         self._committed = {asked.number: asked for asked in search.archive.asked(search.run_id)}
         self._endings = self._known_endings()
         """Of requests that ended and were not told yet, by number."""
         self._told = 0
         self._rejected = 0
         """Of those that were told."""
-        members = search.archive.members(search.run_id)
-        self._tuning = {member.design_id for member in members if member.change.startswith(TUNING)}
-        """What earlier sittings have."""
-        self._tuned = 0
-        """Designs that only tune, of those that were asked for."""
+        self._desk = Desk(search)
         self._signatures: dict[bytes, str] = {}
         """Of the designs that were told."""
 
@@ -122,11 +114,11 @@ class Conversation:
             return False
         if self.config.reproducible:
             return asked - self._told < self.config.in_flight
-        return not self._endings and self.search.scheduler.active < self.search.executor.slots + AHEAD
+        return not self._endings and self.search.scheduler.active < self.search.executor.designs + AHEAD
 
     def _request(self, number: int, ask: Propose) -> Asked:
         """Commit a request, unless an earlier sitting did, which must have asked for the same."""
-        payload = json.dumps({"parents": ask.parents, "brief": asdict(ask.brief)})
+        payload = json.dumps({"parents": ask.parents, "brief": ask.brief.pack()})
         asked = self._committed.pop(number, None)
         if asked is None:
             asked = Asked(number, payload, len(self.population.scores), None)
@@ -145,62 +137,60 @@ class Conversation:
     def _take_up(self, asked: Asked, ask: Propose) -> None:
         """Do what a request asks for, as far as it is not done."""
         design = json.loads(asked.result)["design"] if asked.result is not None else None
-        self._tuned += design in self._tuning
+        self._desk.count(design)
         if asked.number in self._endings:
             return
         request = self._row(asked)
-        pursuing = self._finish(request, ask, design) if design is not None else self._pursue(request, ask)
+        pursuing = self._finish(request, design) if design is not None else self._pursue(request, ask)
         self.search.scheduler.start(pursuing)
 
     # Designs
 
     def _pursue(self, request: Request, ask: Propose) -> Activity:
         """Have a design proposed, and evaluate it."""
-        design_id = self._propose(request, ask)
+        design_id = yield from self._propose(request, ask)
         if design_id is None:
             request.result = json.dumps({"design": None})
             self.search.archive.save(request)
             self._endings[request.number] = Ending()
         else:
-            yield from self._finish(request, ask, design_id)
+            yield from self._finish(request, design_id)
 
-    def _finish(self, request: Request, ask: Propose, design_id: str) -> Activity:
+    def _finish(self, request: Request, design_id: str) -> Activity:
         """Evaluate a candidate for selection."""
         judge = self.search.judge
         climb = None
         if self.rung is not None:
             audit = float(randomness(self.config.seed, request.number, 2).random()) < AUDITED
-            climb = partial(self.rung.climb, parent=ask.parents[0] if ask.parents else None, audit=audit)
+            parent = next(iter(self.search.archive.parents_of(self.search.run_id, design_id)), None)
+            climb = partial(self.rung.climb, parent=parent, audit=audit)
         verdict = yield from judge.judge(design_id, self.trial, dict(self._signatures), climb)
         if verdict is None:
             self._endings[request.number] = Ending(design_id, rejected=design_id not in judge.failures)
         else:
-            score = fmean(verdict.by_task().values())
+            score = fmean(verdict.scores(dynamic=self.config.mode == "dynamic").values())
             self._endings[request.number] = Ending(design_id, score, verdict.signature, verdict.dropped)
 
-    def _propose(self, request: Request, ask: Propose) -> str | None:
-        rng = randomness(self.config.seed, request.number, 1)
-        search = self.search
-        parents = [search.archive.exactly(parent) for parent in ask.parents]
-        for _ in range(DRAWS):
-            proposal = self.proposer.propose([parent.source for parent in parents], ask.brief, rng)
-            if any(parent.origin == "untrusted" for parent in parents):
-                proposal = replace(proposal, origin="untrusted")
+    def _propose(self, request: Request, ask: Propose) -> Generator[Need, Any, str | None]:
+        """Have designs proposed until one is new to the run."""
+        number, desk = request.number, self._desk
+        parents = [self.search.archive.exactly(parent) for parent in ask.parents]
+        rng = randomness(self.config.seed, number, 1)
+        commission = Commission(number, parents, ask.brief, rng, desk)
+        for _ in range(self.proposer.draws):
+            proposal = yield from self.proposer.propose(commission)
+            if proposal is None:
+                return None  # and the proposer said why
             try:
-                checked = search.judge.check(proposal.source)
-                tunes = bool(parents) and checked.form_hash == search.judge.checked(parents[0]).form_hash
-                if tunes and self._tuned > MOST_TUNING * request.number:
-                    continue
-                if tunes:
-                    proposal = replace(proposal, change=TUNING + proposal.change)
-                design_id = search.judge.enter(proposal, request.number + 1, ask.parents, request, checked)
+                draft = desk.examine(commission, proposal)
             except SourceRejected as rejected:
-                search.note(f"request {request.number}: a proposal was rejected: {rejected.reason}")
+                self.search.note(f"request {number}: a proposal was rejected: {rejected.reason}")
                 continue
-            if design_id is not None:
-                self._tuned += tunes
+            if not isinstance(draft, str) and (design_id := desk.enter(commission, draft, request)) is not None:
                 return design_id
-        search.note(f"request {request.number} drew {DRAWS} designs that the run has already, and none that is new")
+        self.search.note(
+            f"request {number} drew {self.proposer.draws} designs that the run has already, and none that is new"
+        )
         return None
 
     # What is known
@@ -230,7 +220,7 @@ class Conversation:
         """Ask again what was asked, without the strategy, and take up what was under way."""
         for asked in self._committed.values():
             payload = json.loads(asked.payload)
-            ask = Propose(tuple(payload["parents"]), Brief(**payload["brief"]))
+            ask = Propose(tuple(payload["parents"]), Brief.unpack(payload["brief"]))
             self.population.ask(ask.parents)
             self._take_up(asked, ask)
         self._committed.clear()
@@ -254,7 +244,7 @@ class Conversation:
             return
         if progress.best is None or ending.score > progress.best[1].mean:
             scores = self.search.judge.scores(ending.design, Role.DEPLOYMENT)
-            progress.best = (ending.design, estimate(list(scores.values())))
+            progress.best = (ending.design, mean(scores))
             progress.gain = paired(scores, self.search.baselines["no_memory"])
 
 

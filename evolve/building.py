@@ -6,17 +6,18 @@ import json
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from evolve.jobs import Effort, Recipe
 from evolve.play import cut
 from sandbox.backend import DesignFault
 from sandbox.guest import Trajectory
+from sandbox.recall import Recall
 
 if TYPE_CHECKING:
     from domains.base import TaskSpec
-    from sandbox.pool import Pool
-    from sandbox.purity import Asked
+    from sandbox.purity import Asked, Lease
     from sandbox.session import DesignSession, Loaded
 
 T = TypeVar("T")
@@ -36,29 +37,30 @@ class Attempt(Generic[T]):
     effort: Effort
 
 
-def attempt(pool: Pool, work: Callable[[DesignSession], T]) -> Attempt[T]:
+def attempt(lease: Lease, work: Callable[[DesignSession], T]) -> Attempt[T]:
     """Have a design work in a fresh guest, and once more where it may not be to blame.
 
     That is a first overrun of wall time or a first end of its process, and a memory that another design left.
     """
-    first, again = _try(pool, work)
+    first, again = _try(lease, work)
     if not again:
         return first
-    second, _ = _try(pool, work)
+    second, _ = _try(lease, work)
     if second.failure:
         return second
     return replace(second, effort=second.effort + Effort(spared=(first.failure.splitlines()[0],)))
 
 
-def _try(pool: Pool, work: Callable[[DesignSession], T]) -> tuple[Attempt[T], bool]:
-    with pool.lease() as session:
+def _try(lease: Lease, work: Callable[[DesignSession], T]) -> tuple[Attempt[T], bool]:
+    with lease() as session:
         try:
             result, failure, again = work(session), "", False
         except DesignFault as fault:
             result, failure = None, explain(fault, session.log)
             again = fault.kind in UNSURE or fault.at == "restore"
         spared = tuple(session.spared)
-        effort = Effort(session.toolkit_calls, session.seconds, session.tokens_llm, session.asked_llm, spared)
+        used = (session.tokens_llm, session.asked_llm, session.dollars)
+        effort = Effort(session.toolkit_calls, session.seconds, *used, spared)
         return Attempt(result, failure, effort), again
 
 
@@ -85,46 +87,74 @@ def load(session: DesignSession, source: str, seed: int) -> Loaded:
 
 def fill(session: DesignSession, recipe: Recipe, collection: Sequence[Trajectory], memories: Memories) -> None:
     """Give a loaded design its episodes and let it consolidate, or restore what that came to before."""
+    if recipe.by_replay:
+        _replay(session, recipe, collection, memories)
+        return
     state = memories.take(recipe)
     if state is not None:
         session.restore(state)
     else:
-        for trajectory in collection:
-            if recipe.collected is None or trajectory.task.id in recipe.collected:
-                session.update(trajectory)
-        session.manage()
+        _build(session, recipe, collection)
         state = session.dump() if recipe.building_hash else None
-    if state is not None:
-        memories.put(recipe, state)
+    memories.put(recipe, state)
 
 
-def check_purity(pool: Pool, session: DesignSession, recipe: Recipe, asked: Sequence[Asked]) -> None:
+def _replay(session: DesignSession, recipe: Recipe, collection: Sequence[Trajectory], memories: Memories) -> None:
+    """Build, and pay for no reply of the model that this building is known to ask for; only `__init__` asks anew."""
+    known = memories.take(recipe)
+    memories.put(recipe, known)  # others may build by it meanwhile
+    recall = Recall(session.broker, known or ())
+    try:
+        with session.answered_by(recall):
+            _build(session, recipe, collection)
+    finally:  # a building that failed may be tried again
+        memories.put(recipe, recall.record or None)
+
+
+def _build(session: DesignSession, recipe: Recipe, collection: Sequence[Trajectory]) -> None:
+    for trajectory in collection:
+        if recipe.collected is None or trajectory.task.id in recipe.collected:
+            session.update(trajectory)
+    session.manage()
+
+
+def check_purity(lease: Lease, session: DesignSession, recipe: Recipe, asked: Sequence[Asked]) -> None:
     """Ask the memory of a session again, rebuilt elsewhere and in another order; raises `DesignFault` if it differs."""
     from sandbox.purity import check
 
-    check(pool.lease, recipe.source, session.journal, asked, lambda items, budget: cut(items, budget)[0])
+    check(lease, recipe.source, session.journal, asked, lambda items, budget: cut(items, budget)[0])
 
 
 class Memories:
-    """Built memories of this worker, the last ones used, by all that shaped them."""
+    """Built memories of this worker, the last ones used, by all that shaped them.
+
+    A memory is kept as its state, or as its model's replies where its recipe says that it is built by replay.
+    """
 
     def __init__(self, most: int = 32) -> None:
         self._most = most
-        self._states: dict[tuple[str, int, frozenset[str] | None], bytes] = {}
+        self._lock = Lock()
+        self._kept: dict[Recipe, bytes] = {}
 
     def take(self, recipe: Recipe) -> Any:
-        """Take out the state that a recipe leads to; none where it is not here."""
-        state = self._states.pop(self._key(recipe), None)
-        return json.loads(zlib.decompress(state)) if state is not None else None
+        """Take out what is kept of a recipe's memory; none where nothing is."""
+        with self._lock:
+            kept = self._kept.pop(self._key(recipe), None)
+        return json.loads(zlib.decompress(kept)) if kept is not None else None
 
-    def put(self, recipe: Recipe, state: Any) -> None:
-        """Keep a state, in the place of the one not used for longest."""
-        self._states[self._key(recipe)] = zlib.compress(json.dumps(state).encode(), 1)
-        if len(self._states) > self._most:
-            del self._states[next(iter(self._states))]
+    def put(self, recipe: Recipe, kept: Any) -> None:
+        """Keep a JSON value, if there is one, in the place of the one not used for longest."""
+        if kept is None or not recipe.building_hash:
+            return
+        packed = zlib.compress(json.dumps(kept).encode(), 1)
+        with self._lock:
+            self._kept[self._key(recipe)] = packed
+            if len(self._kept) > self._most:
+                del self._kept[next(iter(self._kept))]
 
-    def _key(self, recipe: Recipe) -> tuple[str, int, frozenset[str] | None]:
-        return recipe.building_hash, recipe.seed, recipe.collected
+    def _key(self, recipe: Recipe) -> Recipe:
+        """The recipe without the rest of the code, and whoever's it is."""
+        return replace(recipe, source="", design="")
 
 
 @dataclass(slots=True)

@@ -11,7 +11,30 @@ from typing import Annotated
 
 import typer
 
+from evolve import cli_history
 from evolve.errors import InputError, StandstillError
+from evolve.options import (
+    ARCHIVE,
+    AddressOption,
+    AgentOption,
+    ArchiveOption,
+    ConcurrencyOption,
+    DollarsOption,
+    DomainOption,
+    EmbedderOption,
+    JsonOption,
+    MemoryModelOption,
+    MemoryTokensOption,
+    ModeOption,
+    PricesOption,
+    RolesOption,
+    RunOption,
+    RuntimeOption,
+    SandboxOption,
+    TokensOption,
+    UnsafeOption,
+    WorkersOption,
+)
 
 app = typer.Typer(
     name="evolve",
@@ -22,18 +45,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-ArchiveOption = Annotated[Path, typer.Option("--archive", "-a", help="The archive, an SQLite file.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of a table.")]
-RunOption = Annotated[int | None, typer.Option("--run", "-r", help="Number of the run; by default the newest.")]
-DomainOption = Annotated[str | None, typer.Option(help="What is played; `evolve domains` lists them.")]
-SandboxOption = Annotated[str | None, typer.Option(help="docker, bubblewrap or process; by default the best here.")]
-RuntimeOption = Annotated[str | None, typer.Option(help="docker: one of the engine's runtimes, runsc (gVisor) say.")]
-WorkersOption = Annotated[int | None, typer.Option(min=0, help="Worker processes; by default one a core, 0: none.")]
-AddressOption = Annotated[str | None, typer.Option(help="Work on a running Ray cluster: HOST:PORT, or auto.")]
-UnsafeOption = Annotated[bool, typer.Option("--allow-unsafe", help="Let untrusted code run on `process`.")]
-ModeOption = Annotated[str | None, typer.Option(help="static, or dynamic: designs learn from scored episodes too.")]
-ARCHIVE = Path("palimpsest.db")
-
 
 @app.command()
 def run(
@@ -41,7 +52,7 @@ def run(
     config: Annotated[Path | None, typer.Option(help="A TOML file with any of these options.")] = None,
     archive: ArchiveOption = ARCHIVE,
     domain: DomainOption = None,
-    agent: Annotated[str | None, typer.Option(help="Who plays: lexical, or a model, openai:MODEL say.")] = None,
+    agent: AgentOption = None,
     strategy: Annotated[
         str | None, typer.Option(help="What to try next: alma, best-of-n, random or sequential.")
     ] = None,
@@ -68,23 +79,21 @@ def run(
     temperature: Annotated[float | None, typer.Option(help="alma: temperature of its softmax.")] = None,
     step_size: Annotated[int | None, typer.Option(help="alma: parents drawn without replacement.")] = None,
     elite: Annotated[int | None, typer.Option(help="sequential: how many of the best may be parents.")] = None,
-    memory_model: Annotated[str | None, typer.Option(help="The model that designs may ask.")] = None,
-    memory_tokens: Annotated[int | None, typer.Option(help="Tokens that a design may spend on it.")] = None,
-    embedder: Annotated[str | None, typer.Option(help="Behind `toolkit.embed`: static, or openai:MODEL.")] = None,
+    memory_model: MemoryModelOption = None,
+    memory_tokens: MemoryTokensOption = None,
+    embedder: EmbedderOption = None,
     context: Annotated[
         str | None, typer.Option(help="What a proposing model is shown: scores, summaries or traces.")
     ] = None,
-    roles: Annotated[
-        list[str] | None, typer.Option("--role", help="How models answer in a role: reflect.effort=high, say.")
-    ] = None,
-    budget_usd: Annotated[float | None, typer.Option(help="Dollars that the run may spend on models.")] = None,
-    budget_tokens: Annotated[int | None, typer.Option(help="Tokens that it may spend on models.")] = None,
-    concurrency: Annotated[int | None, typer.Option(help="Calls of a provider under way at once.")] = None,
+    roles: RolesOption = None,
+    budget_usd: DollarsOption = None,
+    budget_tokens: TokensOption = None,
+    concurrency: ConcurrencyOption = None,
     cache: Annotated[
         bool | None, typer.Option("--cache/--no-cache", help="Answer equal calls from the archive's record.")
     ] = None,
     llm: Annotated[str | None, typer.Option(help="live; or replay: recorded calls only, none is paid.")] = None,
-    prices: Annotated[Path | None, typer.Option(help="A TOML file with dollars per million tokens, by model.")] = None,
+    prices: PricesOption = None,
     reproducible: Annotated[
         bool | None, typer.Option("--reproducible", help="Same seed, same run, on any number of workers.")
     ] = None,
@@ -157,16 +166,53 @@ def diff(
     diff_designs(archive, a, b, as_json=as_json)
 
 
+@app.command()
+def costs(
+    run_number: Annotated[int | None, typer.Argument(metavar="RUN", help="By default the newest with calls.")] = None,
+    archive: ArchiveOption = ARCHIVE,
+    by: Annotated[str, typer.Option(help="role, or design.")] = "role",
+    calls: Annotated[bool, typer.Option("--calls", help="List the newest calls.")] = False,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many of them.")] = 50,
+    call: Annotated[int | None, typer.Option(help="Show what was said in the call of this number.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a run's calls of language models come to. Hits were answered by an earlier equal call, and are free.
+
+    Example: evolve costs 1 --by design
+    """
+    from evolve.commands import costs as commands
+
+    if call is not None:
+        commands.show_call(archive, call, as_json=as_json)
+    else:
+        commands.show_costs(archive, run_number, commands.Wanted(by, calls, count), as_json=as_json)
+
+
+for command in cli_history.COMMANDS:
+    app.command()(command)
+
+
 @app.command("eval")
 def evaluate(
+    invocation: typer.Context,
     file: Annotated[Path, typer.Argument(help="A Python file with one MemoryDesign.")],
     archive: ArchiveOption = ARCHIVE,
     domain: DomainOption = None,
+    agent: AgentOption = None,
     seed: Annotated[int | None, typer.Option(help="Draws the tasks, as in `evolve run`.")] = None,
     collection: Annotated[int | None, typer.Option(help="Tasks whose episodes fill the memory.")] = None,
+    collection_repeats: Annotated[int | None, typer.Option(help="Episodes of each of them.")] = None,
     deployment: Annotated[int | None, typer.Option(help="Tasks that score the design.")] = None,
     repeats: Annotated[int | None, typer.Option(help="Episodes of each of them.")] = None,
     mode: ModeOption = None,
+    memory_model: MemoryModelOption = None,
+    memory_tokens: MemoryTokensOption = None,
+    embedder: EmbedderOption = None,
+    roles: RolesOption = None,
+    budget_usd: DollarsOption = None,
+    budget_tokens: TokensOption = None,
+    concurrency: ConcurrencyOption = None,
+    prices: PricesOption = None,
     sandbox: SandboxOption = None,
     runtime: RuntimeOption = None,
     workers: WorkersOption = None,
@@ -183,18 +229,8 @@ def evaluate(
     """
     from evolve.commands.evaluate import evaluate_file
 
-    flags = {
-        "domain": domain,
-        "seed": seed,
-        "collection": collection,
-        "deployment": deployment,
-        "repeats": repeats,
-        "mode": mode,
-        "sandbox": sandbox,
-        "runtime": runtime,
-        "workers": workers,
-        "ray_address": ray_address,
-    }
+    outside = NOT_CONFIGURATION | {"file", "allow_unsafe"}
+    flags = {name: value for name, value in invocation.params.items() if name not in outside}
     evaluate_file(file, flags, archive, allow_unsafe=allow_unsafe, as_json=as_json)
 
 
@@ -202,6 +238,7 @@ def evaluate(
 def check(
     file: Annotated[Path, typer.Argument(help="A Python file with one MemoryDesign.")],
     sandbox: SandboxOption = None,
+    runtime: RuntimeOption = None,
     episodes: Annotated[int, typer.Option(min=100, help="How many episodes judge growth, against a tenth.")] = 1000,
     allow_unsafe: UnsafeOption = False,
     as_json: JsonOption = False,
@@ -212,7 +249,7 @@ def check(
     """
     from evolve.commands.check import check_file
 
-    check_file(file, sandbox, episodes, allow_unsafe=allow_unsafe, as_json=as_json)
+    check_file(file, sandbox, runtime, episodes, allow_unsafe=allow_unsafe, as_json=as_json)
 
 
 @app.command("test")
@@ -255,6 +292,66 @@ def replay(
     from evolve.commands.replay import replay_run
 
     replay_run(archive, run_number, as_json=as_json)
+
+
+@app.command()
+def export(
+    design: Annotated[str | None, typer.Argument(help="The leading characters of a design's id.")] = None,
+    to: Annotated[Path | None, typer.Option(help="The module, FILE.py; by default memory_ID.py.")] = None,
+    package: Annotated[Path | None, typer.Option(help="A folder for a package with a wheel instead.")] = None,
+    with_memory: Annotated[int | None, typer.Option(help="Bring what it learns from this run's episodes.")] = None,
+    tree: Annotated[Path | None, typer.Option(help="Write a run's whole history into a folder instead.")] = None,
+    archive: ArchiveOption = ARCHIVE,
+    run_number: RunOption = None,
+    proof: Annotated[bool, typer.Option("--proof/--no-proof", help="Whether it has to tell the same first.")] = True,
+    sandbox: SandboxOption = None,
+    runtime: RuntimeOption = None,
+    allow_unsafe: UnsafeOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a design as one plain Python module that needs nothing of Palimpsest, and prove that it tells the same.
+
+    The module learns, is asked, saves and loads itself, takes functions of yours for `llm` and `embed`, and tests
+    itself: python -m MODULE --selftest. `evolve import` brings it back.
+
+    Example: evolve export 1-84f2 --to memory.py
+    """
+    from evolve.commands import export as commands
+
+    if tree is not None:
+        commands.export_tree(archive, run_number, tree, as_json=as_json)
+        return
+    if design is None:
+        raise InputError("name a design, or give --tree DIR for the history of a run; `evolve top` lists ids")
+    target = commands.Target(to, package, with_memory, proof)
+    commands.export_design(
+        archive, design, run_number, target, commands.Sandbox(sandbox, runtime, allow_unsafe), as_json=as_json
+    )
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="MODULE", help="A module that `evolve export` wrote.")],
+    to: Annotated[Path | None, typer.Option(help="The design's file; by default MODULE_design.py.")] = None,
+    submit: Annotated[bool, typer.Option("--submit", help="Enter it into a run, as `evolve submit` does.")] = False,
+    archive: ArchiveOption = ARCHIVE,
+    run_number: RunOption = None,
+    sandbox: SandboxOption = None,
+    runtime: RuntimeOption = None,
+    workers: WorkersOption = None,
+    allow_unsafe: UnsafeOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring an exported module back as a design, edited or not, with its lineage.
+
+    A building block that was edited becomes part of the design. What is imported is untrusted, whatever it was.
+
+    Example: evolve import memory.py --submit
+    """
+    from evolve.commands.import_ import import_file
+
+    flags = {"sandbox": sandbox, "runtime": runtime, "workers": workers}
+    import_file(file, to, archive, run_number, flags, submit=submit, allow_unsafe=allow_unsafe, as_json=as_json)
 
 
 @app.command()
@@ -321,14 +418,15 @@ def program() -> str:
 
 def _known_errors() -> tuple[type[Exception], ...]:
     """The errors that name what to do about them; imported only when one was raised."""
+    from archive.ledger import LedgerError
     from archive.store import ArchiveError
     from domains.base import DomainError
     from sandbox.backend import MachineFault
     from sandbox.backends import NoBackendError
     from sandbox.source import SourceRejected
 
-    ours = (InputError, StandstillError, ArchiveError, DomainError, MachineFault, NoBackendError, SourceRejected)
-    return *ours, OSError
+    ours = (InputError, StandstillError, ArchiveError, LedgerError, DomainError, MachineFault, NoBackendError)
+    return *ours, SourceRejected, OSError
 
 
 def _end(sentence: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,6 +29,9 @@ class RoleSettings(BaseModel):
     max_tokens: int | None = Field(default=None, ge=1, description="of the answer, reasoning included")
     temperature: float | None = Field(default=None, ge=0, le=2)
     effort: Literal["minimal", "low", "medium", "high"] | None = Field(default=None, description="of reasoning")
+    steps: int | None = Field(default=None, ge=1, description="propose: turns that one proposal may take")
+    tokens: int | None = Field(default=None, ge=1, description="propose: tokens, over all turns")
+    dollars: float | None = Field(default=None, gt=0, description="propose: dollars, over all turns")
 
 
 class RunConfig(BaseModel):
@@ -105,6 +109,15 @@ class RunConfig(BaseModel):
             raise ValueError(f"0, or at least {FEWEST} and fewer than deployment")
         return small
 
+    @field_validator("roles")
+    @classmethod
+    def _bound_proposals(cls, roles: dict[str, RoleSettings]) -> dict[str, RoleSettings]:
+        for role, given in roles.items():
+            bounds = [name for name in ("steps", "tokens", "dollars") if getattr(given, name) is not None]
+            if bounds and role != "propose":
+                raise ValueError(f"{bounds[0]} is a bound of the role propose, not of {role}")
+        return roles
+
     def identity(self, *versions: str) -> str:
         """Hash of what can change a result; `versions` are those of domain and agent."""
         facts = self.model_dump(exclude=set(FREE))
@@ -132,8 +145,8 @@ def make_config(file: Path | None, flags: dict[str, Any]) -> RunConfig:
             settings = tomllib.loads(file.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise InputError(f"{file} cannot be read as TOML: {error}") from error
-    settings |= {name: value for name, value in flags.items() if value is not None}
-    if isinstance(settings.get("roles"), list):
+    settings |= {name: value for name, value in flags.items() if value is not None and value != ()}
+    if isinstance(settings.get("roles"), list | tuple):
         settings["roles"] = _roles(settings["roles"])
     try:
         return RunConfig(**settings)
@@ -142,7 +155,7 @@ def make_config(file: Path | None, flags: dict[str, Any]) -> RunConfig:
         raise InputError(f"the configuration is not valid: {problems}") from error
 
 
-def _roles(settings: list[str]) -> dict[str, dict[str, str]]:
+def _roles(settings: Sequence[str]) -> dict[str, dict[str, str]]:
     """Settings by role, of texts such as `reflect.effort=high`; raises `InputError`."""
     roles: dict[str, dict[str, str]] = {}
     for text in settings:

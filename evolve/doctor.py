@@ -12,8 +12,12 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module, metadata
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
+from evolve.errors import InputError
+from evolve.llm import keys, local
+from evolve.llm.base import ModelAwayError
 from sandbox import backends
 from sandbox.backend import HAZARDS
 from sandbox.cache import cache_folder
@@ -140,6 +144,29 @@ def check_game_compilers() -> Finding:
     return _finding("game compilers", not reasons, "; ".join(reasons) or "ni and inform6 run", remedy)
 
 
+def check_model_keys() -> Finding:
+    """Keys of language models' providers; only their names are told."""
+    found = [name for name in keys.NAMES if keys.find(name)]
+    remedy = f"for models of OpenAI or Anthropic set {keys.OPENAI} or {keys.ANTHROPIC} in the environment or in .env"
+    return _finding("model keys", bool(found), ", ".join(found) or "none", remedy, needed=False)
+
+
+def check_local_model() -> Finding:
+    """Whether a language model runs on this machine: its server is really started."""
+    try:
+        weights = local.shipped()
+        if find_spec(local.RUNTIME) is None:
+            return Finding("local model", False, "llama.cpp is not installed", local.INSTALL, needed=False)
+        local.Server(weights).close()
+    except InputError as error:
+        return Finding("local model", False, str(error).partition(":")[0], local.INSTALL, needed=False)
+    except (ModelAwayError, OSError) as error:
+        return Finding(
+            "local model", False, str(error), f"{local.INSTALL}, or a machine with more memory", needed=False
+        )
+    return Finding("local model", True, f"{weights.stem} runs", needed=False)
+
+
 _CHECKS: tuple[Callable[[], Finding], ...] = (
     check_python,
     check_compiler,
@@ -150,6 +177,8 @@ _CHECKS: tuple[Callable[[], Finding], ...] = (
     check_runsc,
     *(partial(check_package, name) for name in PACKAGES),
     check_game_compilers,
+    check_model_keys,
+    check_local_model,
 )
 
 

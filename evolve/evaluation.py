@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from evolve.jobs import BuildJob, Built, Effort, EpisodeOrder, Lived, LiveJob, PlayJob, PrepareJob
+from evolve.statistics import Passes, Scores
 from sandbox.guest import Item, Retrieved
 
 if TYPE_CHECKING:
@@ -18,9 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Episodes:
-    """Episodes that are needed: those that are known are not played again. Answered by their scores by key."""
+    """Episodes that are needed: those that are known are not played again. Answered by their scores by key.
+
+    To `record` is to play all of them now, for the sake of their whole trajectories.
+    """
 
     orders: Sequence[EpisodeOrder]
+    record: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +78,14 @@ class Verdict:
     """Whether it ended on the small rung, which is part of what the trial had asked for."""
 
     def by_task(self) -> dict[str, float]:
-        """Score of each task, its repeats averaged.
-
-        The n of an estimate over these counts tasks. In dynamic mode a repeat is a pass, and its tasks are not
-        independent: each was played by a memory that had learned from those before it. The interval then says how the
-        score varies with the task at its place in this order, not how it would vary with the order or the pass.
-        """
+        """Score of each task, its repeats averaged."""
         return by_task([(episode.task_id, episode.score) for episode in self.episodes])
+
+    def scores(self, *, dynamic: bool) -> Scores:
+        """The same, with its passes in dynamic mode."""
+        return scores_of(
+            [(episode.task_id, episode.repeat, episode.score) for episode in self.episodes], dynamic=dynamic
+        )
 
 
 def merged(verdicts: Sequence[Verdict]) -> Verdict:
@@ -97,6 +103,20 @@ def by_task(scores: Sequence[tuple[str, float]]) -> dict[str, float]:
     for task, score in scores:
         grouped.setdefault(task, []).append(score)
     return {task: sum(values) / len(values) for task, values in grouped.items()}
+
+
+def scores_of(episodes: Sequence[tuple[str, int, float]], *, dynamic: bool) -> Scores:
+    """Scores by task of episodes, given by task and repeat.
+
+    In dynamic mode a repeat is a pass, and its tasks are not independent: each was played by a memory that had learned
+    from those before it.
+    """
+    if not dynamic:
+        return by_task([(task, score) for task, _, score in episodes])
+    passes: dict[int, dict[str, float]] = {}
+    for task, repeat, score in episodes:
+        passes.setdefault(repeat, {})[task] = score
+    return Passes(tuple(passes[repeat] for repeat in sorted(passes)))
 
 
 def examine(job: LiveJob) -> Generator[BuildJob | LiveJob, Any, Built | Lived]:
@@ -136,7 +156,7 @@ def score(
 
 def _score_built(built: Built, plan: Plan, job: LiveJob, known: Mapping[bytes, float]) -> Generator[Need, Any, Verdict]:
     orders = {
-        (delivery.task_id, repeat): plan.order(spec, repeat, delivery.items, built.instructions)
+        (delivery.task_id, repeat): plan.order(spec, repeat, delivery.items, built.instructions, job.recipe.design)
         for spec, delivery in zip(job.specs, built.deliveries, strict=True)
         for repeat in job.rounds
         if not delivery.fault

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from archive.tables import State
 from domains.base import Role
-from evolve.judging import Control, Trial
+from evolve.judging import Control, Trial, played_on
 from evolve.results import baseline_scores, candidates, task_scores
-from evolve.statistics import Estimate, dominance, paired
+from evolve.statistics import Estimate, Passes, Scores, dominance, paired
 
 if TYPE_CHECKING:
     from archive.store import Archive
@@ -32,7 +32,14 @@ class Finalist:
     controls: Mapping[str, Estimate]
     """Gain of the same code with nothing in its memory (`blank`) or another family's episodes (`shuffled`)."""
     dominance: float
-    """Probability that its mean is above that of another finalist, the others averaged; all tasks it played count."""
+    """Probability that its mean is above that of another finalist, the others averaged; all tasks it played count.
+
+    A single pass of dynamic mode says nothing of it.
+    """
+    score: float
+    """Mean over all tasks that it played, which decides where dominance does not."""
+    played: str
+    """How much was confirmed, in words."""
 
     @property
     def optimism(self) -> float:
@@ -80,7 +87,9 @@ def _ranked(archive: Archive, run_id: int, designs: list[str]) -> list[Finalist]
         return []
     none = {role: baseline_scores(archive, run_id, role)["no_memory"] for role in (Role.DEPLOYMENT, Role.CONFIRMATION)}
     played = {design: {role: task_scores(archive, run_id, design, role) for role in none} for design in designs}
-    everything = {design: {**scores[Role.DEPLOYMENT], **scores[Role.CONFIRMATION]} for design, scores in played.items()}
+    everything = {
+        design: _together(scores[Role.DEPLOYMENT], scores[Role.CONFIRMATION]) for design, scores in played.items()
+    }
     found = []
     for design, scores in played.items():
         controls = {
@@ -94,9 +103,18 @@ def _ranked(archive: Archive, run_id: int, designs: list[str]) -> list[Finalist]
                 paired(scores[Role.CONFIRMATION], none[Role.CONFIRMATION]),
                 {control: paired(got, none[Role.CONFIRMATION]) for control, got in controls.items() if got},
                 fmean(above) if above else 1.0,
+                fmean(everything[design].values()),
+                played_on(scores[Role.CONFIRMATION]),
             )
         )
-    return sorted(found, key=lambda finalist: (-finalist.dominance, finalist.design))
+    return sorted(found, key=lambda finalist: (-finalist.dominance, -finalist.score, finalist.design))
+
+
+def _together(ours: Scores, more: Scores) -> Scores:
+    """Scores on the tasks of both; passes one by one, for those of one role know nothing of those of another."""
+    if isinstance(ours, Passes) and isinstance(more, Passes):
+        return Passes(tuple({**one, **other} for one, other in zip(ours.each, more.each, strict=True)))
+    return {**ours, **more}
 
 
 def _record(archive: Archive, run_id: int, ranked: list[Finalist]) -> None:
@@ -105,9 +123,7 @@ def _record(archive: Archive, run_id: int, ranked: list[Finalist]) -> None:
     places = {design: State.EVALUATED for design, (state, _) in states.items() if state in FINAL}
     places |= {finalist.design: State.FINALIST for finalist in ranked}
     places |= {finalist.design: State.BEST for finalist in ranked[:1]}
-    gains = {finalist.design: finalist.confirmed for finalist in ranked}
+    confirmed = {finalist.design: f"{finalist.confirmed.mean:+.3f} confirmed {finalist.played}" for finalist in ranked}
     for design, place in places.items():
         if states[design][0] is not place:
-            gain = gains.get(design)
-            reason = f"{gain.mean:+.3f} confirmed on {gain.n} tasks" if gain else "others are better by now"
-            archive.add_event(run_id, design, place, reason)
+            archive.add_event(run_id, design, place, confirmed.get(design, "others are better by now"))

@@ -12,6 +12,7 @@ from sandbox.guest import Item, Retrieved, Trajectory
 
 if TYPE_CHECKING:
     from domains.base import TaskSpec
+    from evolve.agents.base import Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class EpisodeOrder:
     seed: int
     items: tuple[Item, ...] = ()
     instructions: str = ""
+    design: str = ""
+    """Id of the design for which it is played first, on whose account the agent's calls are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,13 @@ class Recipe:
     source: str
     seed: int
     building_hash: str = ""
-    """Names all code that shapes the memory, where one that another design built with it may stand in; else empty."""
+    """Names all code that shapes the memory, where what another design with it came to may serve; else empty."""
     collected: frozenset[str] | None = None
     """Tasks whose episodes it takes in; none for all that were collected."""
+    by_replay: bool = False
+    """Whether it is always built, and only its model's replies are used again: untrusted code gets nothing else."""
+    design: str = ""
+    """The design's id, on whose account its calls of models are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,8 @@ class LiveJob:
     check_purity: bool = False
     """Whether to ask again in another order, in a fresh guest; a dynamic memory changes meanwhile and is not asked."""
     first_repeat: int = 0
+    record: bool = False
+    """Whether whole trajectories come back."""
 
     @property
     def rounds(self) -> range:
@@ -107,6 +116,20 @@ class Played:
     success: bool
     steps: int
     trajectory: Trajectory | None = None
+    tokens_in: int | None = None
+    """Of the agent's calls of its model; none where it has none."""
+    tokens_out: int | None = None
+    dollars: float | None = None
+    """None also where a price is not known."""
+
+
+def played_of(
+    key: bytes, spec: TaskSpec, seed: int, trajectory: Trajectory, account: Account, *, record: bool
+) -> Played:
+    """A finished episode, with what its agent's calls took."""
+    took = (account.tokens_in, account.tokens_out, account.dollars) if account.calls else (None, None, None)
+    kept = trajectory if record else None
+    return Played(key, spec.id, seed, trajectory.score, trajectory.success, len(trajectory.steps), kept, *took)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +153,8 @@ class Effort:
     llm_tokens: int = 0
     asked_llm: bool = False
     """Whether it looked for a language model."""
+    dollars: float | None = 0.0
+    """Of its own calls of language models; none where a price is not known."""
     spared: tuple[str, ...] = ()
     """What went wrong once and not again, which the machine is charged with."""
 
@@ -139,8 +164,14 @@ class Effort:
             self.seconds + other.seconds,
             self.llm_tokens + other.llm_tokens,
             self.asked_llm or other.asked_llm,
+            added(self.dollars, other.dollars),
             self.spared + other.spared,
         )
+
+
+def added(some: float | None, more: float | None) -> float | None:
+    """A sum of dollars, which is unknown where a part is."""
+    return None if some is None or more is None else some + more
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,13 +214,15 @@ class Lived:
 
 @dataclass(frozen=True, slots=True)
 class MachineTrouble:
-    """The machine failed, not the design; the job may be tried again."""
+    """The machine failed, or a language model is away, and not the design; the job may be tried again."""
 
     reason: str
     away: bool = False
     """Whether the worker could start no guest at all when it happened: the sandbox itself is gone, for now."""
     lost: bool = False
     """Whether the worker itself is gone; another takes its place."""
+    waited: bool = False
+    """Whether whoever failed was tried for long before this was said, so that it is time for another try."""
 
 
 Result = list[Played] | Built | Lived | None | MachineTrouble

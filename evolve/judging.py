@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from archive.store import Archive, event_row, pack
 from archive.tables import Design, Evaluation, Member, Outcome, Request, State
 from domains.base import Role
-from evolve.errors import InputError
-from evolve.evaluation import Need, Verdict, by_task, examine, merged, score, signature
+from evolve.errors import UntrustedError
+from evolve.evaluation import Need, Verdict, examine, merged, score, scores_of, signature
 from evolve.jobs import Built, LiveJob, Recipe
-from evolve.statistics import estimate
+from evolve.statistics import Passes, Scores, mean
 
 if TYPE_CHECKING:
     from domains.base import TaskSpec
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 DESIGN_SEED = 0
 """Seed of every design's toolkit, so that a rebuilt design is the same."""
 
+REMEMBERED = 300
+"""Designs of which a sitting keeps what the checker said, the last ones that were asked about."""
 NO_LLM = "no-llm variant"
 """What a design is that would ask a language model, in a run that has none."""
 SAMPLED = 10
@@ -95,6 +97,7 @@ class Judge:
         """Why designs failed in this sitting, by id."""
         self._note = note
         self._checked: dict[str, Checked] = {}
+        """What was checked last, the oldest first."""
 
     def enter(
         self,
@@ -103,6 +106,7 @@ class Judge:
         parents: Sequence[str],
         request: Request | None = None,
         checked: Checked | None = None,
+        role: str = "",
     ) -> str | None:
         """Check a proposal and enter it into the run; None where the run has it. Raises `SourceRejected`.
 
@@ -115,7 +119,7 @@ class Judge:
         design = Design(
             id=checked.hash, source=proposal.source, summary=checked.summary, origin=proposal.origin, created=now
         )
-        role = "candidate" if number else "baseline"
+        role = role or ("candidate" if number else "baseline")
         member = Member(run_id=self.run_id, design_id=checked.hash, number=number, role=role, change=proposal.change)
         if request is not None:
             request.result = json.dumps({"design": checked.hash})
@@ -124,25 +128,29 @@ class Judge:
 
     def check(self, source: str) -> Checked:
         """What the checker says of a source; raises `SourceRejected`."""
-        checked = self.checker.check(source)
-        self._checked[checked.hash] = checked
-        return checked
+        return self._remember(self.checker.check(source))
 
     def checked(self, design: Design) -> Checked:
-        """What the checker says of a design of the archive; it is asked once a sitting."""
-        return self._checked.get(design.id) or self.check(design.source)
+        """What the checker says of a design of the archive; it is asked again only after a while."""
+        known = self._checked.get(design.id)
+        return self._remember(known) if known is not None else self.check(design.source)
+
+    def _remember(self, checked: Checked) -> Checked:
+        self._checked.pop(checked.hash, None)
+        self._checked[checked.hash] = checked
+        if len(self._checked) > REMEMBERED:
+            del self._checked[next(iter(self._checked))]
+        return checked
 
     def admit(self, origin: str) -> None:
-        """Refuse untrusted code on a sandbox that does not isolate; raises `InputError`."""
+        """Refuse untrusted code on a sandbox that does not isolate; raises `UntrustedError`."""
         if origin == "untrusted" and not self.isolated:
-            raise InputError(
-                "this design is untrusted code, and the sandbox would let it read and write your files; install docker"
-                " or bubblewrap (`evolve doctor` says how), or give --allow-unsafe if you trust it"
-            )
+            raise UntrustedError
 
-    def scores(self, design_id: str, role: str) -> Mapping[str, float]:
+    def scores(self, design_id: str, role: str) -> Scores:
         """A design's score by task from its latest evaluation; empty where it has none."""
-        return by_task([(outcome.task_id, outcome.score) for outcome in self._outcomes(design_id, role)])
+        episodes = [(outcome.task_id, outcome.repeat, outcome.score) for outcome in self._outcomes(design_id, role)]
+        return scores_of(episodes, dynamic=self.config.mode == "dynamic")
 
     def is_evaluated(self, design_id: str, trial: Trial) -> bool:
         """Whether the latest evaluation of a design is one of just these episodes."""
@@ -164,7 +172,7 @@ class Judge:
         if trial.selects:
             self.archive.add_event(self.run_id, design_id, State.SMOKE)
         verdicts = []
-        for job in self._jobs(design_id, trial):
+        for job in self.jobs(design_id, trial):
             answers = yield from examine(job)
             for fault in answers.effort.spared:
                 self._note(f"the machine failed, not design {short(design_id)}, which did well again: {fault}")
@@ -181,14 +189,14 @@ class Judge:
                 step = yield from climb(answers, job)
                 if step.state is State.DROPPED:
                     dropped = replace(step.verdict, signature=told, dropped=True)
-                    self._commit(design_id, trial, dropped, step.reason)
+                    self.keep(design_id, trial, dropped, step.reason)
                     return dropped
             if trial.selects:
                 self.archive.add_event(self.run_id, design_id, *(step[:2] if step is not None else (State.FULL,)))
             verdicts.append((yield from score(answers, self.plan, job, step.verdict if step is not None else None)))
         verdict = verdicts[0] if len(verdicts) == 1 else merged(verdicts)
         if trial.selects or not self.is_evaluated(design_id, trial):  # another may have asked for the same meanwhile
-            self._commit(design_id, trial, verdict)
+            self.keep(design_id, trial, verdict)
         self.failures.pop(design_id, None)
         return verdict
 
@@ -201,14 +209,14 @@ class Judge:
             self.archive.add_event(self.run_id, design_id, State.FAILED, failure)
         self._note(f"design {short(design_id)} failed: {failure.splitlines()[0]}")
 
-    def _jobs(self, design_id: str, trial: Trial) -> Iterator[LiveJob]:
+    def jobs(self, design_id: str, trial: Trial) -> Iterator[LiveJob]:
         """All that an evaluation asks of a design."""
         design = self.archive.exactly(design_id)
-        building_hash = self.checked(design).build_hash if design.origin == "composed" else ""
+        building_hash = self.checked(design).build_hash
         checked = trial.role is not Role.DEPLOYMENT or is_sampled(design_id)
         for specs, collected in self._parts(trial):
             yield LiveJob(
-                Recipe(design.source, DESIGN_SEED, building_hash, collected),
+                Recipe(design.source, DESIGN_SEED, building_hash, collected, design.origin != "composed", design_id),
                 specs,
                 trial.repeats,
                 self.plan.first_seed,
@@ -235,8 +243,10 @@ class Judge:
             ]
         return [(trial.specs, None)]
 
-    def _commit(self, design_id: str, trial: Trial, verdict: Verdict, why_dropped: str = "") -> None:
-        total = estimate(list(verdict.by_task().values()))
+    def keep(self, design_id: str, trial: Trial, verdict: Verdict, why_dropped: str = "") -> None:
+        """Commit what an evaluation came to."""
+        scores = verdict.scores(dynamic=self.config.mode == "dynamic")
+        total = mean(scores)
         evaluation = Evaluation(
             run_id=self.run_id,
             design_id=design_id,
@@ -250,8 +260,9 @@ class Judge:
             calls=verdict.effort.calls,
             seconds=verdict.effort.seconds,
             llm_tokens=verdict.effort.llm_tokens,
+            llm_dollars=verdict.effort.dollars,
             signature=verdict.signature,
-            variant=NO_LLM if verdict.effort.asked_llm else "",
+            variant=NO_LLM if verdict.effort.asked_llm and self.config.memory_model is None else "",
             created=time.time(),
         )
         outcomes = [
@@ -266,11 +277,17 @@ class Judge:
             for episode in verdict.episodes
         ]
         told = {key: pack(items) for key, items in verdict.told.items()}
-        reason = f"{total.mean:.3f} on {total.n} tasks" + (f" ({evaluation.variant})" if evaluation.variant else "")
+        reason = f"{total.mean:.3f} {played_on(scores)}" + (f" ({evaluation.variant})" if evaluation.variant else "")
         reason += f"; {why_dropped}" if why_dropped else ""
         state = State.DROPPED if verdict.dropped else State.EVALUATED
         event = event_row(self.run_id, design_id, state, reason) if trial.selects else None
         self.archive.add_evaluation(evaluation, outcomes, told, event)
+
+
+def played_on(scores: Scores) -> str:
+    """How much a score is of, in words."""
+    passes = f" in {len(scores.each)} passes" if isinstance(scores, Passes) and len(scores.each) > 1 else ""
+    return f"on {len(scores)} tasks{passes}"
 
 
 def is_sampled(design_id: str) -> bool:

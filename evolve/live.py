@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from evolve.agents.base import Account
 from evolve.building import Faults, Memories, attempt, check_purity, fill, load, patiently
-from evolve.jobs import Lived, LivedEpisode, LiveJob, Played, episode_key
+from evolve.jobs import Lived, LivedEpisode, LiveJob, episode_key, played_of
 from evolve.plan import facts_of
 from evolve.play import cut, play
 from sandbox.backend import DesignFault
@@ -17,8 +19,12 @@ from sandbox.guest import Item, Query, Retrieved, Step, Task, Trajectory
 if TYPE_CHECKING:
     from domains.base import Domain, TaskSpec
     from evolve.agents.base import Agent
-    from sandbox.pool import Pool
+    from sandbox.purity import Lease
     from sandbox.session import DesignSession, EpisodeSession, Loaded
+
+
+Answered = tuple[Query, Sequence[Item]]
+"""A query with what was delivered for it."""
 
 
 class Asked:
@@ -31,8 +37,8 @@ class Asked:
         self._items: tuple[Item, ...] = ()
         self._task: Task | None = None
         self.retrieved: list[Retrieved] = []
-        self.answered: list[tuple[Query, Sequence[Item]]] = []
-        """Every query with what was delivered for it."""
+        self.answered: list[Answered] = []
+        """All that it was asked."""
         self.tokens = 0
         self.was_cut = False
 
@@ -66,27 +72,27 @@ class LivePlay:
         self,
         domain: Domain,
         agent: Agent,
-        pool: Pool,
+        lease: Lease,
         job: LiveJob,
         collection: Sequence[Trajectory],
         memories: Memories,
+        at_once: int = 1,
     ) -> None:
         self._domain = domain
         self._agent = agent
-        self._pool = pool
+        self._lease = lease
         self._job = job
         self._collection = collection
         self._memories = memories
+        self._at_once = at_once
         self._faults = Faults.of(job.specs, job.smoke)
-        self._queries: list[tuple[Query, Sequence[Item]]] = []
-        """What the present guest was asked, and what was delivered."""
 
     def run(self) -> Lived:
         """All episodes: in dynamic mode a guest for each pass, else one for all."""
         everyone = self._job.rounds
         lived = Lived()
         for repeats in [(repeat,) for repeat in everyone] if self._job.dynamic else [everyone]:
-            done = attempt(self._pool, partial(self._sit, repeats))
+            done = attempt(self._lease, partial(self._sit, repeats))
             effort = lived.effort + done.effort
             if done.result is None:
                 return Lived(effort=effort, failure=done.failure)
@@ -98,23 +104,33 @@ class LivePlay:
         recipe = self._job.recipe
         loaded = load(session, recipe.source, recipe.seed)
         fill(session, recipe, self._collection, self._memories)
-        self._queries = []
-        episodes = []
-        for repeat in repeats:
-            for spec in self._job.specs:
-                episode, trajectory = self._episode(session, loaded, spec, repeat)
-                episodes.append(episode)
-                if self._job.dynamic and trajectory is not None:
-                    session.update(trajectory)
-                    session.manage()
-        if self._job.check_purity and not self._job.dynamic:
-            check_purity(self._pool, session, recipe, self._queries)
-        return episodes
+        play_one = partial(self._episode, session, loaded)
+        tasks = [(spec, repeat) for repeat in repeats for spec in self._job.specs]
+        if self._job.dynamic:
+            return [self._lesson(session, *play_one(task)) for task in tasks]
+        with ThreadPoolExecutor(self._at_once) as threads:
+            done = list(threads.map(play_one, tasks)) if self._at_once > 1 else list(map(play_one, tasks))
+        if self._job.check_purity:
+            asked = [query for _, _, queries in done for query in queries]
+            check_purity(self._lease, session, recipe, asked)
+        return [episode for episode, _, _ in done]
+
+    def _lesson(
+        self, session: DesignSession, episode: LivedEpisode, trajectory: Trajectory | None, _: Sequence[Answered]
+    ) -> LivedEpisode:
+        """Have the design take in an episode before the next."""
+        if trajectory is not None:
+            session.update(trajectory)
+            session.manage()
+        return episode
 
     def _episode(
-        self, session: DesignSession, loaded: Loaded, spec: TaskSpec, repeat: int
-    ) -> tuple[LivedEpisode, Trajectory | None]:
-        """One episode; without its trajectory where a retrieval failed, for then it was not played to its end."""
+        self, session: DesignSession, loaded: Loaded, task: tuple[TaskSpec, int]
+    ) -> tuple[LivedEpisode, Trajectory | None, Sequence[Answered]]:
+        """One episode, and all that was asked; without its trajectory where a retrieval failed and so ended it."""
+        spec, repeat = task
+        account = Account(self._job.recipe.design)
+        answered: list[Answered] = []
         lived = LivedEpisode(spec.id, repeat)
         seed = self._job.first_seed + repeat
 
@@ -123,8 +139,8 @@ class LivePlay:
             with session.episode() as episode:
                 asked = Asked(episode, self._job.budget, each_step="step" in loaded.phases)
                 try:
-                    trajectory = play(self._domain, spec, self._agent, seed, asked, loaded.instructions)
-                    self._queries += asked.answered
+                    trajectory = play(self._domain, spec, self._agent, seed, asked, loaded.instructions, account)
+                    answered.extend(asked.answered)
                     return trajectory
                 finally:
                     lived = replace(lived, told=tuple(asked.retrieved), tokens=asked.tokens, was_cut=asked.was_cut)
@@ -132,10 +148,10 @@ class LivePlay:
         try:
             trajectory = patiently(session, once)
         except DesignFault as fault:
-            return replace(lived, fault=self._faults.forgive(fault, spec.id, session)), None
+            return replace(lived, fault=self._faults.forgive(fault, spec.id, session)), None, ()
         key = self._key(spec, seed, lived.told, loaded.instructions)
-        played = Played(key, spec.id, seed, trajectory.score, trajectory.success, len(trajectory.steps))
-        return replace(lived, played=played), trajectory
+        played = played_of(key, spec, seed, trajectory, account, record=self._job.record)
+        return replace(lived, played=played), trajectory, answered
 
     def _key(self, spec: TaskSpec, seed: int, told: Sequence[Retrieved], instructions: str) -> bytes:
         """The address of an episode, the same as `Plan.order` would give it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +18,17 @@ from evolve.judging import Judge, Trial
 from evolve.plan import draw, make_plan
 from evolve.progress import Progress, Watch
 from evolve.proposers.base import Proposal
+from evolve.results import answered
 from evolve.scheduler import Activity, Scheduler
-from evolve.statistics import estimate
+from evolve.statistics import Scores, mean
 from sandbox.guest import Trajectory, frames
 
 if TYPE_CHECKING:
     from domains.base import Domain, TaskSpec
     from evolve.agents.base import Agent
     from evolve.config import RunConfig
+    from evolve.llm.base import Asker
+    from evolve.llm.gateway import Gateway
     from sandbox.source import SourceChecker
 
 SEEDS = ("no_memory", "nearest_trajectory")
@@ -35,6 +38,8 @@ BASELINES = (*SEEDS, CONSTANT)
 """What every result is compared with."""
 BATCH = 8
 """Tasks that one job prepares."""
+COLLECTED = 4
+"""Most episodes of the collection that one job plays."""
 
 
 class Search:
@@ -52,6 +57,7 @@ class Search:
         watch: Watch = lambda progress: None,
         *,
         isolated: bool = True,
+        gateway: Gateway | None = None,
     ) -> None:
         assert run.id is not None
         self.archive = archive
@@ -59,14 +65,22 @@ class Search:
         self.config = config
         self.domain = domain
         self.executor = executor
+        self.gateway = gateway
+        self.asker: Asker | None = gateway
+        """Who asks the run's models, where it has any."""
         self.watch = watch
         self.plan = make_plan(config, domain, agent)
         self.judge = Judge(archive, run.id, config, self.plan, checker, self.note, isolated=isolated)
         self.progress = Progress(total=config.designs)
-        self.baselines: dict[str, Mapping[str, float]] = {}
+        self.baselines: dict[str, Scores] = {}
         """Scores by task of each baseline, on the role that was evaluated last."""
         self.scheduler = Scheduler(executor, archive.scores, self._keep, self.note)
         self._collection: Sequence[Trajectory] = ()
+
+    @property
+    def collection(self) -> Sequence[Trajectory]:
+        """The episodes that fill every memory, once they are collected."""
+        return self._collection
 
     # Stages
 
@@ -86,7 +100,8 @@ class Search:
         recordings = self.archive.recordings(keys)
         missing = [order for order in orders if order.key not in recordings]
         if missing:
-            parts = [tuple(missing[start : start + 4]) for start in range(0, len(missing), 4)]
+            size = min(COLLECTED, self.executor.batch)
+            parts = [tuple(missing[start : start + size]) for start in range(0, len(missing), size)]
             self.drain([_played(PlayJob(part, record=True)) for part in parts])
             recordings = self.archive.recordings(keys)
         self._collection = [frames.unpack(Trajectory, recordings[key]) for key in keys]
@@ -102,7 +117,7 @@ class Search:
             if not (scores := self.evaluated(design_id, trial)):
                 raise StandstillError(f"the baseline {name} failed here: {self.judge.failures[design_id]}")
             self.baselines[name] = scores
-        self.progress.no_memory = estimate(list(self.baselines["no_memory"].values()))
+        self.progress.no_memory = mean(self.baselines["no_memory"])
 
     def _enter_baseline(self, name: str) -> str:
         if name == CONSTANT:
@@ -123,7 +138,7 @@ class Search:
         self.drain([finding()])
         return found
 
-    def evaluated(self, design_id: str, trial: Trial) -> Mapping[str, float]:
+    def evaluated(self, design_id: str, trial: Trial) -> Scores:
         """A design's score by task, from the archive or from an evaluation now; empty where it failed."""
         self.evaluate_all([design_id], trial)
         return self.judge.scores(design_id, trial.name) if design_id not in self.judge.failures else {}
@@ -143,7 +158,7 @@ class Search:
             self.show()
 
     def _keep(self, results: Sequence[Played]) -> None:
-        columns = ("key", "task_id", "seed", "score", "success", "steps")
+        columns = ("key", "task_id", "seed", "score", "success", "steps", "tokens_in", "tokens_out", "dollars")
         episodes = [{column: getattr(played, column) for column in columns} for played in results]
         recordings = [
             {"key": played.key, "trajectory": pack(frames.pack(played.trajectory))}
@@ -153,6 +168,13 @@ class Search:
         self.archive.add_episodes(episodes, recordings)
 
     # What is shown
+
+    def forecast(self) -> list[str]:
+        """What the rest of the run will ask of models, in sentences; nothing where it asks none."""
+        if self.gateway is None or self.config.llm == "replay":
+            return []
+        left = max(0, self.config.designs - answered(self.archive, self.run_id))
+        return self.gateway.forecast(left, self.domain.max_steps)
 
     def phase(self, phase: str) -> None:
         """Say what is being done now."""
@@ -167,6 +189,9 @@ class Search:
 
     def show(self) -> None:
         """Let the watcher see the progress."""
+        if self.gateway is not None:
+            self.progress.notes += self.gateway.news()
+            self.progress.spending = self.gateway.budget.describe()
         self.progress.played = self.scheduler.played
         self.progress.reused = self.scheduler.reused
         self.watch(self.progress)

@@ -35,11 +35,13 @@ class Plan:
         repeats = range(COLLECTION_SEEDS, COLLECTION_SEEDS + self.collection_repeats)
         return [self.order(spec, repeat) for repeat in repeats for spec in self.collection]
 
-    def order(self, spec: TaskSpec, repeat: int, items: tuple[Item, ...] = (), instructions: str = "") -> EpisodeOrder:
+    def order(
+        self, spec: TaskSpec, repeat: int, items: tuple[Item, ...] = (), instructions: str = "", design: str = ""
+    ) -> EpisodeOrder:
         """One episode, addressed by all that it depends on; what the agent does not read is left out."""
         told = instructions if self.reads_instructions else ""
         seed = self.first_seed + repeat
-        return EpisodeOrder(episode_key(self.facts, spec, seed, items, told), spec, seed, items, told)
+        return EpisodeOrder(episode_key(self.facts, spec, seed, items, told), spec, seed, items, told, design)
 
 
 def make_plan(config: RunConfig, domain: Domain, agent: Agent) -> Plan:

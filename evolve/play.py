@@ -9,7 +9,7 @@ from sandbox.guest import Item, Retrieved, Step, Task, Trajectory, count_tokens
 
 if TYPE_CHECKING:
     from domains.base import Domain, TaskSpec
-    from evolve.agents.base import Agent
+    from evolve.agents.base import Account, Agent
 
 
 LONGEST_TOKEN = 16
@@ -63,17 +63,19 @@ def play(
     seed: int,
     told: Teller | Sequence[Item] = (),
     instructions: str = "",
+    account: Account | None = None,
 ) -> Trajectory:
     """Play one episode with a memory: items that stay in force, or what tells them as it goes on.
 
-    Equal arguments give equal trajectories, where a teller's answers are equal too.
+    Equal arguments give equal trajectories, where a teller's answers are equal too. What the agent's own calls of a
+    model take is added to the account.
     """
     teller = Fixed(told) if isinstance(told, Sequence) else told
     environment = domain.environment(spec)
     try:
         observation, info = environment.reset(seed=seed)
         task = Task(spec.id, domain.name, info["goal"], observation)
-        player = agent.begin(task.goal, instructions, seed)
+        player = agent.begin(task.goal, instructions, seed, account)
         items = teller.begin(task)
         steps: list[Step] = []
         done = False

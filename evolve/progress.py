@@ -34,6 +34,8 @@ class Progress:
     """Id and score of the best candidate."""
     gain: Estimate | None = None
     """Its paired gain over no memory."""
+    spending: str = ""
+    """What models have cost the run, in words; empty where it asks none."""
     notes: list[str] = field(default_factory=list)
     """Sentences worth a person's eye: faults of the machine, designs that failed."""
     began: float = field(default_factory=time.monotonic)

@@ -8,15 +8,16 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from archive.tables import Request, Run
-from evolve.asking import DRAWS, randomness
+from evolve.asking import randomness
 from evolve.config import RunConfig
 from evolve.errors import InputError
 from evolve.population import Population
-from evolve.proposers.base import Brief
+from evolve.proposers.base import DRAWS, AtOnce, Brief, Writer
 from evolve.proposers.registry import make as make_proposer
 from evolve.results import DEPLOYMENT, baseline_scores
 from evolve.strategies.base import Propose
 from evolve.strategies.registry import make as make_strategy
+from evolve.submission import SUBMITTED
 from sandbox.source import SourceRejected
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ class Replay:
         self.archive = archive
         self.checker = checker
         self.config = RunConfig.model_validate_json(run.config)
-        self.strategy, self.proposer = make_strategy(self.config), make_proposer(self.config.proposer)
+        self.strategy, proposer = make_strategy(self.config), make_proposer(self.config)
+        self.writer = proposer.writer if isinstance(proposer, AtOnce) else None
+        """What wrote the designs; none where a model did, which is not asked again."""
         self.requests = archive.requests(run.id)
         numbers = {member.design_id: member.number for member in archive.members(run.id)}
         rows = {row.design_id: row.score for row in archive.evaluations(run.id, DEPLOYMENT) if numbers[row.design_id]}
@@ -64,23 +67,26 @@ class Replay:
         for told in self.scores[len(population.scores) : request.told]:
             population.tell(*told)
         population.pending = 0  # what was asked for was not waited for
+        if request.kind == SUBMITTED:  # by a person, whose decision it was
+            population.ask(tuple(payload["parents"]))
+            return Decision(number, design, "")
         ask = self.strategy.ask(population, randomness(self.config.seed, number, 0))
         population.ask(tuple(payload["parents"]))
         chosen = list(ask.parents) if isinstance(ask, Propose) else None
         if chosen != payload["parents"]:
             return Decision(number, design, f"the parents were {payload['parents']} and would be {chosen}")
-        if design and not self._is_written_again(number, payload, design):
+        if design and self.writer is not None and not self._is_written_again(self.writer, number, payload, design):
             return Decision(number, design, "the proposer would not write this design from these parents")
         return Decision(number, design, "")
 
-    def _is_written_again(self, number: int, payload: dict[str, object], design: str) -> bool:
+    def _is_written_again(self, writer: Writer, number: int, payload: dict[str, object], design: str) -> bool:
         """Whether the proposer draws the design; the draws before it were in the run already, or no designs."""
         parents = payload["parents"]
         assert isinstance(parents, list)
         sources = [self.archive.exactly(parent).source for parent in parents]
-        brief, rng = Brief(**payload["brief"]), randomness(self.config.seed, number, 1)  # type: ignore[arg-type]
+        brief, rng = Brief.unpack(payload["brief"]), randomness(self.config.seed, number, 1)
         for _ in range(DRAWS):
-            proposal = self.proposer.propose(sources, brief, rng)
+            proposal = writer.write(sources, brief, rng)
             try:
                 if self.checker.check(proposal.source).hash == design:
                     return True

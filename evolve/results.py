@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from archive.tables import State
+from evolve.statistics import Scores
 
 if TYPE_CHECKING:
     from archive.store import Archive
     from archive.tables import Evaluation
 
-Scores = Mapping[str, float]
-"""By task."""
 DEPLOYMENT = "deployment"
 
 
@@ -22,13 +22,14 @@ def candidates(archive: Archive, run_id: int, most: int | None = None) -> Sequen
 
 
 def task_scores(archive: Archive, run_id: int, design: str, role: str = DEPLOYMENT) -> Scores:
-    """A design's score by task; empty where it was not evaluated."""
-    from evolve.evaluation import by_task
+    """A design's score by task, with its passes in dynamic mode; empty where it was not evaluated."""
+    from evolve.evaluation import scores_of
 
     row = archive.evaluation(run_id, design, role)
     if row is None or row.id is None:
         return {}
-    return by_task([(outcome.task_id, outcome.score) for outcome in archive.outcomes(row.id)])
+    episodes = [(outcome.task_id, outcome.repeat, outcome.score) for outcome in archive.outcomes(row.id)]
+    return scores_of(episodes, dynamic=json.loads(archive.run(run_id).config).get("mode") == "dynamic")
 
 
 def baseline_scores(archive: Archive, run_id: int, role: str = DEPLOYMENT) -> dict[str, Scores]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,7 +12,7 @@ from domains.base import Role
 from evolve.evaluation import Need, Verdict, part, score
 from evolve.judging import Judge, Trial
 from evolve.results import baseline_scores, candidates, task_scores
-from evolve.statistics import upper_bound
+from evolve.statistics import Scores, upper_bound
 
 if TYPE_CHECKING:
     from archive.store import Archive
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 AUDITED = 0.1
 """Share of the would-be drops that go on."""
-
-Scores = Mapping[str, float]
 
 
 class Step(NamedTuple):
@@ -103,13 +101,17 @@ def _differences(verdict: Verdict, theirs: Scores) -> list[float]:
 
 def small_rung(config: RunConfig, judge: Judge, specs: tuple[TaskSpec, ...], without: Scores) -> SmallRung | None:
     """The small rung of a run, its tasks drawn by the seed from those that score designs; none where it is off."""
-    import numpy as np
-
     if not 0 < config.small < len(specs) or config.mode == "dynamic":
         return None
-    rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(len(Role),)))
-    drawn = tuple(specs[i] for i in sorted(rng.permutation(len(specs))[: config.small]))
-    return SmallRung(judge, drawn, config.drop_margin, config.repeats, without)
+    return SmallRung(judge, small_tasks(config.seed, specs, config.small), config.drop_margin, config.repeats, without)
+
+
+def small_tasks(seed: int, specs: tuple[TaskSpec, ...], count: int) -> tuple[TaskSpec, ...]:
+    """The tasks of a run's small rung, drawn by its seed."""
+    import numpy as np
+
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(len(Role),)))
+    return tuple(specs[i] for i in sorted(rng.permutation(len(specs))[:count]))
 
 
 @dataclass(frozen=True, slots=True)

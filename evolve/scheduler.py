@@ -16,8 +16,6 @@ from evolve.executor import Executor
 from evolve.jobs import BuildJob, EpisodeOrder, Job, Lived, LiveJob, MachineTrouble, Played, PlayJob, Result
 from evolve.lanes import Lanes
 
-CHUNK = 8
-"""Most episodes in a job, for a cheap hand-over; fewer where it takes fewer to give every worker some."""
 TRIES = 4
 """Times that a job is handed out before its machine trouble ends the run; waiting for a sandbox does not count."""
 PATIENCE = 2.0
@@ -147,28 +145,29 @@ class Scheduler:
             self.active -= 1
             return
         if isinstance(need, Episodes):
-            self._want(running, need.orders)
+            self._want(running, need.orders, record=need.record)
         elif isinstance(need, Thought):
             self._think(running, need)
         else:
             self._line_up(_Handed(need, running, answers=True))
 
-    def _want(self, running: _Running, orders: Sequence[EpisodeOrder]) -> None:
+    def _want(self, running: _Running, orders: Sequence[EpisodeOrder], *, record: bool) -> None:
         unique = {order.key: order for order in orders}
-        running.scores = dict(self._known(unique))
+        running.scores = dict(self._known(unique)) if not record else {}
         missing = {key: order for key, order in unique.items() if key not in running.scores}
         unseen = [order for key, order in missing.items() if key not in self._awaited]
         self.reused += len(orders) - len(unseen)
         running.missing = len(missing)
         for key in missing:
             self._awaited.setdefault(key, []).append(running)
-        size = min(CHUNK, -(-len(unseen) // self._executor.slots))
+        size = min(self._executor.batch, -(-len(unseen) // self._executor.slots))
         lanes: dict[int, list[EpisodeOrder]] = {}
         for order in unseen:
             lanes.setdefault(self._lanes.lane_of(order.spec.id), []).append(order)
         for lane, mine in lanes.items():
             for start in range(0, len(mine), size):
-                self._line_up(_Handed(PlayJob(tuple(mine[start : start + size])), running, answers=False, lane=lane))
+                job = PlayJob(tuple(mine[start : start + size]), record)
+                self._line_up(_Handed(job, running, answers=False, lane=lane))
         if not missing:
             self._advance(running, running.scores)
 
@@ -194,7 +193,7 @@ class Scheduler:
             self._say(f"the machine failed, trying again: {trouble.reason}")
             if handed.tries >= TRIES:
                 raise StandstillError(f"the machine failed {TRIES} times at the same work, last: {trouble.reason}")
-            if not trouble.lost:  # else the next worker's start is wait enough
+            if not (trouble.lost or trouble.waited):  # else the next worker's start is wait enough
                 time.sleep(2.0 ** (handed.tries - 1))
             handed.tries += 1
         self._line_up(handed)

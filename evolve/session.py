@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -16,6 +17,9 @@ from domains import registry as domains
 from domains.base import Role
 from evolve.agents import registry as agents
 from evolve.errors import InputError
+from evolve.llm import keys
+from evolve.llm.base import SpentError
+from evolve.llm.roles import AGENT, models_of, settings_of
 from evolve.loop import Search
 from evolve.plan import draw, make_plan
 from evolve.progress import Watch
@@ -24,10 +28,14 @@ from evolve.results import answered
 if TYPE_CHECKING:
     from evolve.config import RunConfig
     from evolve.executor import Executor
+    from evolve.llm.gateway import Gateway
+    from evolve.llm.wire import Models
     from sandbox.backend import Backend
 
 Versions = tuple[str, str]
 """Of the domain and of the agent."""
+SPENT = "out of budget"
+"""Status of a run whose budget for models did not cover the next call; a larger one goes on with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +64,14 @@ def sit_down(
         run.status = "running"
         archive.save(run)
         began, before = time.monotonic(), run.elapsed
-        ended = False
+        run.status = "interrupted"  # in the row once this sitting ends
         try:
             yield sitting
-            ended = True
+            run.status = "done" if _is_complete(archive, run) else "interrupted"
+        except SpentError:
+            run.status = SPENT
+            raise
         finally:
-            run.status = "done" if ended and _is_complete(archive, run) else "interrupted"
             run.elapsed = before + time.monotonic() - began
             archive.save(run)
 
@@ -79,6 +89,7 @@ def visit(config: RunConfig, path: Path, number: int, watch: Watch, *, allow_uns
             )
         return run
 
+    config = config.model_copy(update={"budget_usd": None, "budget_tokens": None, "llm": "live"})  # those of the search
     with _seats(config, path, watch, find, allow_unsafe=allow_unsafe) as sitting:
         yield sitting
 
@@ -91,8 +102,9 @@ def _seats(
     from sandbox.backends import choose
     from sandbox.source import SourceChecker
 
+    keys.withhold()  # before any child could inherit one
     domain = domains.load(config.domain)
-    agent = agents.load(config.agent)
+    agent = agents.load(config.agent, settings=settings_of(config, AGENT))
     make_plan(config, domain, agent)
     draw(domain, Role.DEPLOYMENT, config.deployment, config.seed)  # refuses what cannot be, before anything is written
     backend = choose(config.sandbox, runtime=config.runtime)
@@ -101,15 +113,43 @@ def _seats(
         archive = open_archive(path, write=True)
         stack.callback(archive.close)
         run = find(archive, (domain.version, agent.version))
+        gateway = _open_gateway(archive, run, config)
+        if gateway is not None:
+            stack.callback(gateway.close)
         checker = stack.enter_context(SourceChecker())
-        executor = _hire(config, backend.name, str(run.id))
+        executor = _hire(config, backend.name, str(run.id), _serve(gateway, config))
         stack.callback(_reap, backend)
         stack.callback(executor.close)
-        search = Search(archive, run, config, domain, agent, executor, checker, watch, isolated=isolated)
+        search = Search(
+            archive, run, config, domain, agent, executor, checker, watch, isolated=isolated, gateway=gateway
+        )
+        if gateway is not None:
+            stack.callback(_finish, gateway, search)  # before the workers: what they wait for is paid, and recorded
         stack.callback(search.scheduler.close)
         if archive.notice:
             search.note(archive.notice)
         yield Sitting(search, archive, run, backend)
+
+
+def _open_gateway(archive: Archive, run: Run, config: RunConfig) -> Gateway | None:
+    """The gateway of a run, where it asks models."""
+    if not models_of(config):
+        return None
+    from evolve.llm.gateway import Gateway
+
+    assert run.id is not None
+    return Gateway(archive.path, run.id, config)
+
+
+def _finish(gateway: Gateway, search: Search) -> None:
+    gateway.close(search.note)
+    search.show()  # what the gateway had to tell in the end
+
+
+def _serve(gateway: Gateway | None, config: RunConfig) -> Models | None:
+    from evolve.llm.wire import address_towards
+
+    return gateway.serve(address_towards(config.ray_address)) if gateway is not None else None
 
 
 def _reap(backend: Backend) -> None:
@@ -164,21 +204,24 @@ def _is_complete(archive: Archive, run: Run) -> bool:
     return config.strategy == "eval" or (run.id is not None and answered(archive, run.id) >= config.designs)
 
 
-def _hire(config: RunConfig, backend: str, run: str) -> Executor:
+def _hire(config: RunConfig, backend: str, run: str, models: Models | None) -> Executor:
+    from evolve.executor import SerialExecutor, ThreadExecutor, threads_for
+
+    names = (config.domain, config.agent, backend)
     if config.workers == 0:
         if config.ray_address is not None:
             raise InputError("--workers 0 does everything in this process; leave it or --ray-address out")
-        from evolve.executor import SerialExecutor
-
-        return SerialExecutor(config.domain, config.agent, backend, run=run, runtime=config.runtime)
+        if models is None:
+            return SerialExecutor(*names, run=run, runtime=config.runtime)
+        return ThreadExecutor(*names, run=run, runtime=config.runtime, models=models, threads=threads_for(models, 1))
     from evolve.workers import RayExecutor
 
     return RayExecutor(
-        config.domain,
-        config.agent,
-        backend,
+        *names,
         config.workers,
         run=run,
         runtime=config.runtime,
         address=config.ray_address,
+        models=models,
+        threads=threads_for(models, config.workers or os.cpu_count() or 1),
     )

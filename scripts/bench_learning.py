@@ -37,7 +37,7 @@ def learn(config: RunConfig, archive: Path, tasks: int, repeats: int) -> dict[st
         search = sitting.search
         specs = search.prepare(Role.DEPLOYMENT, config.deployment)
         search.evaluate_baselines(Role.DEPLOYMENT, specs, config.repeats)
-        Conversation(search, make_strategy(config), make_proposer(config.proposer), specs).run()
+        Conversation(search, make_strategy(config), make_proposer(config), specs).run()
         finals.play(search)
         ranked = finals.ranking(sitting.archive, search.run_id)
         best = ranked[0].design if ranked else candidates(sitting.archive, search.run_id)[0].design_id

@@ -102,7 +102,7 @@ def measure_search(config: RunConfig) -> dict[str, Any]:
             specs = search.prepare(Role.DEPLOYMENT, config.deployment)
             search.evaluate_baselines(Role.DEPLOYMENT, specs, config.repeats)
             own, wall, played = clock.own(), time.monotonic(), search.scheduler.played
-            Conversation(search, make_strategy(config), make_proposer(config.proposer), specs).run()
+            Conversation(search, make_strategy(config), make_proposer(config), specs).run()
             own, wall, played = clock.own() - own, time.monotonic() - wall, search.scheduler.played - played
             designs = search.progress.done + search.progress.rejected
         sizes = table_sizes(path)
@@ -213,7 +213,7 @@ def resume(path: Path, config: RunConfig) -> dict[str, float]:
         search = sitting.search
         specs = search.prepare(Role.DEPLOYMENT, config.deployment)
         search.evaluate_baselines(Role.DEPLOYMENT, specs, config.repeats)
-        conversation = Conversation(search, make_strategy(config), make_proposer(config.proposer), specs)
+        conversation = Conversation(search, make_strategy(config), make_proposer(config), specs)
         restored = time.process_time() - began
         conversation.run()
     return {

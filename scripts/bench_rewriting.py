@@ -84,7 +84,7 @@ def designed(domain: Rewriting, specs: Sequence[TaskSpec], repeats: int, pool: P
     """Scores of a starter design that sees nothing but the running episode; it is asked at every step."""
     source = files("archive.seeds").joinpath(f"{design}.py").read_text(encoding="utf-8")
     job = LiveJob(Recipe(source, 0), tuple(specs), repeats, first_seed=0, smoke=0, budget=BUDGET, dynamic=False)
-    lived = LivePlay(domain, LexicalAgent(), pool, job, (), Memories()).run()
+    lived = LivePlay(domain, LexicalAgent(), pool.lease, job, (), Memories()).run()
     faults = [lived.failure, *(episode.fault for episode in lived.episodes)]
     if any(faults):
         raise SystemExit(f"{design} failed on {domain.name}: {next(filter(None, faults))}")

@@ -1,10 +1,17 @@
-"""What the small rung saves and what it costs: the same searches with it and without, paired by search seed.
+"""What reuse and the small rung save and what they cost.
 
     .venv/bin/python scripts/bench_rungs.py --archive rungs.db --domain recall
+    .venv/bin/python scripts/bench_rungs.py --replay learning.db
 
-Episodes are those that a search would have paid for in an archive of its own, equal ones once, without baselines and
-collection. The best design of each search, by its score on all deployment tasks, plays held-out test tasks. The same
-command goes on where it stopped.
+The first form runs the same searches with the small rung and without, paired by search seed. Episodes are those that a
+search would have paid for in an archive of its own, equal ones once, without baselines and collection. The best design
+of each search, by its score on all deployment tasks, plays held-out test tasks. The same command goes on where it
+stopped.
+
+The second form goes through the runs of an archive that had no small rung, and plays nothing. Reuse changes no score,
+for episodes of equal address are equal, so that the same design wins with it and without. A design that is a suspect
+on the rung's tasks by the known episodes would have been dropped at most: whether it would takes new ones of its
+parent. So the best design would have won with the rung as well wherever it is no suspect, given the same proposals.
 """
 
 from __future__ import annotations
@@ -12,21 +19,27 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
+from archive.opening import open_archive
 from archive.store import Archive
-from archive.tables import State
+from archive.tables import Run, State
+from domains import registry
 from domains.base import Role
+from evolve import finals
 from evolve.asking import Conversation
 from evolve.config import RunConfig
 from evolve.judging import Trial
+from evolve.plan import draw
 from evolve.proposers.registry import make as make_proposer
-from evolve.results import candidates
-from evolve.rungs import Audit, audit
+from evolve.results import baseline_scores, candidates, task_scores
+from evolve.rungs import Audit, audit, small_tasks
 from evolve.session import sit_down
-from evolve.statistics import estimate
+from evolve.statistics import estimate, upper_bound
 from evolve.strategies.registry import make as make_strategy
 
 
@@ -62,7 +75,7 @@ def search(config: RunConfig, path: Path, tasks: int) -> Outcome:
         search, archive = sitting.search, sitting.archive
         specs = search.prepare(Role.DEPLOYMENT, config.deployment)
         search.evaluate_baselines(Role.DEPLOYMENT, specs, config.repeats)
-        Conversation(search, make_strategy(config), make_proposer(config.proposer), specs).run()
+        Conversation(search, make_strategy(config), make_proposer(config), specs).run()
         best = candidates(archive, search.run_id)[0].design_id
         test = search.prepare(Role.TEST, tasks)
         tested = search.evaluated(best, Trial(Role.TEST, test, 1))
@@ -73,6 +86,93 @@ def search(config: RunConfig, path: Path, tasks: int) -> Outcome:
             audit(archive, search.run_id, config.finalists),
             fmean(tested.values()) if tested else 0.0,
         )
+
+
+# Runs of an archive once more
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What one run would have paid, and whether its best design would have got past the small rung."""
+
+    run: int
+    strategy: str
+    designs: int
+    scored: int
+    """Episodes that are paid without reuse: those that scores are made of, and those of designs that told the same."""
+    paid: int
+    """Different ones among them."""
+    paid_with_rung: int
+    """The same with all suspects dropped: of them those on the rung's tasks only, but new ones of their parents."""
+    suspects: int
+    best_by_search_wins: bool
+    best_of_finals_wins: bool | None
+    """None where there were no finals."""
+
+
+def replay(archive: Archive, run: Run, small: int) -> Replayed:
+    """Take a run's designs through a small rung of so many tasks, by the episodes that they played."""
+    assert run.id is not None
+    config = RunConfig.model_validate_json(run.config)
+    specs = draw(registry.load(config.domain), Role.DEPLOYMENT, config.deployment, config.seed)
+    tasks = {spec.id for spec in small_tasks(config.seed, specs, small)}
+    without = baseline_scores(archive, run.id)["no_memory"]
+    keys: set[bytes | None] = set()
+    kept: set[bytes | None] = set()
+    suspects, again = set(), set()
+    scored = archive.count_states(run.id)[State.REJECTED] * config.deployment * config.repeats
+    rows = candidates(archive, run.id)
+    for row in rows:
+        parent = next(iter(archive.parents_of(run.id, row.design_id)), None)
+        ours = task_scores(archive, run.id, row.design_id)
+        theirs = task_scores(archive, run.id, parent) if parent is not None else without
+        differences = [ours[task] - theirs[task] for task in sorted(tasks & theirs.keys())]
+        if is_suspect := upper_bound(differences) < config.drop_margin:
+            suspects.add(row.design_id)
+            again.add(parent)
+        outcomes = archive.outcomes(row.id or 0)
+        scored += len(outcomes)
+        keys |= {outcome.episode for outcome in outcomes}
+        kept |= {outcome.episode for outcome in outcomes if not is_suspect or outcome.task_id in tasks}
+    ranked = finals.ranking(archive, run.id)
+    return Replayed(
+        run.id,
+        config.strategy,
+        len(rows),
+        scored,
+        len(keys - {None}),
+        len(kept - {None}) + small * config.repeats * len(again - {None}),
+        len(suspects),
+        rows[0].design_id not in suspects,
+        ranked[0].design not in suspects if ranked else None,
+    )
+
+
+def replay_all(path: Path, small: int) -> dict[str, Any]:
+    """All finished runs of an archive, a line for each, and their sum."""
+    with closing(open_archive(path)) as archive:
+        runs = [run for run in archive.runs() if run.status == "done"]
+        found = [replay(archive, run, small) for run in runs if not RunConfig.model_validate_json(run.config).small]
+    for each in found:
+        sys.stderr.write(f"{each}\n")
+    if not found:
+        raise SystemExit(f"{path} has no finished run without a small rung")
+    scored, paid, with_rung = (sum(getattr(each, name) for each in found) for name in PAYMENTS)
+    in_finals = [each.best_of_finals_wins for each in found if each.best_of_finals_wins is not None]
+    return {
+        "runs": len(found),
+        "small": small,
+        "designs": sum(each.designs for each in found),
+        "paid_share_with_reuse": round(paid / scored, 3),
+        "paid_share_with_reuse_and_rung_at_least": round(with_rung / scored, 3),
+        "suspects": sum(each.suspects for each in found),
+        "same_best_with_reuse": [len(found), len(found)],
+        "same_best_with_rung_at_least": [sum(each.best_by_search_wins for each in found), len(found)],
+        "same_best_of_finals_with_rung_at_least": [sum(in_finals), len(in_finals)],
+    }
+
+
+PAYMENTS = ("scored", "paid", "paid_with_rung")
 
 
 def main() -> None:
@@ -87,7 +187,11 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=40, help="test tasks")
     parser.add_argument("--sandbox")
     parser.add_argument("--workers", type=int)
+    parser.add_argument("--replay", type=Path, help="an archive whose runs had no small rung; nothing is played")
     arguments = parser.parse_args()
+    if arguments.replay is not None:
+        print(json.dumps(replay_all(arguments.replay, arguments.small)))
+        return
     results = {}
     for strategy in arguments.strategies:
         pairs = []
@@ -106,7 +210,7 @@ def main() -> None:
             "audited": sum(with_.audit.audited for _, with_ in pairs),
             "audited_better": sum(with_.audit.better for _, with_ in pairs),
             "same_best": sum(with_.best == without.best for without, with_ in pairs),
-            "test_gain_of_rungs": [gain.mean, gain.low, gain.high],
+            "test_gain_of_rungs": [gain.mean, *(gain.interval or (None, None))],
             "seeds": len(pairs),
         }
     print(json.dumps({"domain": arguments.domain, "small": arguments.small, **results}))

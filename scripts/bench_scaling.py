@@ -130,7 +130,7 @@ def timed(search: Search, workers: int) -> dict[str, Any]:
         search.executor.collect()
     specs = begin(search)
     played, began, cpu = search.scheduler.played, time.monotonic(), time.process_time()
-    Conversation(search, make_strategy(search.config), make_proposer(search.config.proposer), specs).run()
+    Conversation(search, make_strategy(search.config), make_proposer(search.config), specs).run()
     seconds = time.monotonic() - began
     return {
         "workers": workers,

@@ -119,7 +119,7 @@ class Writer:
         drawn = [self.parents[i] for i in self.rng.integers(len(self.parents), size=3)]
         first = max(drawn[:2], key=lambda parent: parent.score)
         parents = [first] if drawn[2] is first else [first, drawn[2]]
-        proposal = self.proposer.propose([parent.source for parent in parents], Brief(), self.rng)
+        proposal = self.proposer.write([parent.source for parent in parents], Brief(), self.rng)
         return proposal.source, proposal.change, parents
 
     def _enter(
@@ -207,7 +207,7 @@ def make(path: Path, designs: int, tasks: int, seed: int) -> None:
         search = sitting.search
         specs = search.prepare(Role.DEPLOYMENT, config.deployment)
         search.evaluate_baselines(Role.DEPLOYMENT, specs, config.repeats)
-        Conversation(search, make_strategy(config), make_proposer(config.proposer), specs).run()
+        Conversation(search, make_strategy(config), make_proposer(config), specs).run()
         requests = len(sitting.archive.requests(search.run_id))
         with ProcessPoolExecutor(os.cpu_count()) as pool:
             writer = Writer(sitting.archive, search.run_id, specs, seed, requests)

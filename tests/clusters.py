@@ -43,6 +43,10 @@ class Nodes:
         """End a node with all its processes, as a machine does that loses its power."""
         self._cluster.remove_node(node, allow_graceful=False)
 
+    def lose_head(self) -> None:
+        """End the process that all nodes answer to."""
+        self._cluster.head_node.kill_gcs_server()
+
     def cache(self, name: str) -> Path:
         """A node's own cache without games, to which we lend what guests start from, because that takes a while."""
         folder = self.folder / name

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
 
+from evolve.agents.base import Account
 from sandbox.guest import Item, lines, words
 
 Words = frozenset[str]
@@ -52,8 +53,8 @@ class LexicalAgent:
     def __init__(self, weights: Weights | None = None) -> None:
         self.weights = weights or Weights()
 
-    def begin(self, goal: str, instructions: str, seed: int) -> LexicalPlayer:
-        """Start an episode; `instructions` are not read."""
+    def begin(self, goal: str, instructions: str, seed: int, account: Account | None = None) -> LexicalPlayer:
+        """Start an episode; `instructions` are not read, and nothing is charged."""
         return LexicalPlayer(self.weights, _words(goal), random.Random(seed))
 
 

@@ -12,18 +12,34 @@ run, top    `run`, `status`, `domain`, `strategy`, `designs` (asked for), `evalu
             difference), `dominance` (probability of being better than another finalist), `controls` (gains by name:
             `blank`, `shuffled`); `top`: a list of `rank`, `design`, `number`, `score`, `interval`, `n`, `gain`
             (estimate, paired by task, over no memory), `gain_over_nearest`, `tokens`, `summary`, `change`; `run` also
-            has `played` and `reused`, the episodes of this sitting
-runs        a list of `run`, `status` (running, interrupted, done), `domain`, `agent`, `strategy`, `proposer`, `seed`,
-            `designs`, `evaluated`, `failed`, `rejected`, `dropped`, `audited`, `audited_better`, `audited_among_best`,
-            `best` (`design`, `score`, `interval`, `n`; or null), `looks`, `sandbox`, `created`, `seconds`, `config`
-            (all flags)
+            has `played` and `reused`, the episodes of this sitting, and `models`, what `costs` says of the run
+runs        a list of `run`, `status` (running, interrupted, out of budget, done), `domain`, `agent`, `strategy`,
+            `proposer`, `seed`, `designs`, `evaluated`, `failed`, `rejected`, `dropped`, `audited`, `audited_better`,
+            `audited_among_best`, `best` (`design`, `score`, `interval`, `n`; or null), `cost` (of models: `calls` that
+            were paid, `tokens`, `dollars`, null where the price of any is unknown), `looks`, `sandbox`, `created`,
+            `seconds`, `config` (all flags)
 show        `design`, `run`, `number` (0: a baseline), `state`, `reason`, `origin`, `summary`, `change`, `score`,
             `interval`, `n`, `no_memory`, `gain`, `gain_over_nearest`, `gain_over_parent`, `tokens`, `cut`, `calls`,
-            `seconds`, `parents` and `children` (`design`, `number`, `change`, `score`), `lineage` (the same, first
-            ancestor first), `life` (`state`, `reason`, `time`), `tasks` (`task`, `score`, `no_memory`,
-            `nearest_trajectory`, `parent`), `example` (`task`, `score`, `told`: a list of `step`
-            and `items`, a list of `id`, `text`: what was told first, and each change during the episode), `source`
-diff        `a`, `b`, `equal`, `diff` (unified)
+            `seconds`, `cost` (on its account, as in `runs`), `parents` and `children` (`design`, `number`, `change`,
+            `score`), `lineage` (the same, first ancestor first), `life` (`state`, `reason`, `time`), `tasks` (`task`,
+            `score`, `no_memory`, `nearest_trajectory`, `parent`), `example` (`task`, `score`, `told`: a list of `step`
+            and `items`, a list of `id`, `text`: what was told first, and each change during the episode), `thoughts`
+            (of the model that wrote it, else null: `plan`, `manifest`, `came_true`, `attempts` as pairs of design and
+            failure, `cut` from the prompts, `warnings`, and what it took), `source`
+costs       `run`, `calls` (paid), `hits` (answered by an earlier equal call, free), `tokens_in` and `cached` of them,
+            `tokens_out` and `reasoning` of them, `dollars` (null where the price of any is unknown), `unpriced`
+            calls, `unusable` ones (paid, without a usable answer), `seconds` (median latency, null for sums),
+            `costs`: a list of the same for each `role` and `model`, or `design`; with --calls a list of `call`,
+            `run_id`, `role`, `model`, `design`, `sample`, tokens, `dollars`, `seconds`, `finish`, `problem`, `hit_of`,
+            `created`; with --call that one with `request` and `reply`
+diff        `a`, `b`, `equal`, `diff` (unified; of foreign code both in one layout, without comments)
+trace       `run`, `design`, `episodes`: a list of `task`, `repeat`, `score`, `success`, `length` (in steps); `episode`:
+            the same of the one that is shown, with `goal`, `observation` (the first), `steps`: a list of `action`,
+            `observation`, `reward`, and `told`: a list of `step` and `items`, a list of `id`, `text`
+search      a list of `where` (code, traces, collection), `design`, `episode`, `line` (its number), `text`
+submit      as `eval`, with `parents`, `gain_over_parent` (estimate, paired by task) and `flips` (null without a
+            parent): `better` and `worse`, the tasks that came out otherwise, each with both scores, the parent's
+            first; `equal` (tasks)
 eval        `design`, `status` (ok, failed, rejected), `reason`, `score`, `interval`, `n`, `no_memory`,
             `nearest_trajectory`, `constant`, `gain`, `gain_over_nearest`, `gain_over_constant`, `tokens`, `cut`,
             `variant` (`no-llm variant` where it would ask a model and the run has none), `sandbox`, `not_isolated`,
@@ -34,6 +50,11 @@ test        `run`, `design`, `domain`, `score`, `interval`, `n`, `no_memory`, `n
             `gain`, `gain_over_nearest`, `gain_over_constant`, `search_score`, `tokens`, `cut`, `variant`,
             `repeats`, `look` (1 for the first), `sandbox`, `not_isolated`
 replay      `run`, `requests`, `differences`: a list of `request`, `design`, `difference`
+export      `design`, `run`, `path`, `wheel` (of a package; or null), `memory` (whether it comes with what it learned),
+            `requires` (packages), `lines`, `proof` (`episodes`, `queries`, `items`, `as_recorded`: queries whose
+            answer the archive held, `seconds`; or null), `seconds`; with --tree `run`, `folder`, `files`
+import      `design`, `exported_as` (its design then), `edited`, `blocks` (edited, and now the design's own), `parents`,
+            `run` (has the first of them; or null), `file`; with --submit what `submit` has
 domains     a list of `domain`, `version`, `installed`, `roles` (tasks by role), `max_steps`, `licence`, `summary`
 doctor      `usable`, `findings`: a list of `name`, `ok`, `needed`, `detail`, `remedy`; of an archive: `usable` (as it
             is left), `copy` (path of the archive as it was before something was mended; or null), `findings`: a list

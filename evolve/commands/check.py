@@ -12,14 +12,16 @@ import typer
 
 from evolve.commands.files import read_design
 from evolve.commands.show import safe_text, say, say_json, say_table
-from evolve.errors import InputError
+from evolve.errors import InputError, UntrustedError
 
 if TYPE_CHECKING:
     from evolve.conformance import Finding
     from sandbox.backend import Backend
 
 
-def check_file(file: Path, sandbox: str | None, episodes: int, *, allow_unsafe: bool, as_json: bool) -> None:
+def check_file(
+    file: Path, sandbox: str | None, runtime: str | None, episodes: int, *, allow_unsafe: bool, as_json: bool
+) -> None:
     """Run every check and print what each came to; exit code 1 where one is not passed."""
     from sandbox.source import SourceRejected
 
@@ -30,7 +32,7 @@ def check_file(file: Path, sandbox: str | None, episodes: int, *, allow_unsafe: 
         if as_json:
             say_json({"design": None, "sandbox": None, "passed": False, "checks": [], "seconds": 0.0})
         raise InputError(f"{file} is no design: {error.reason}") from None
-    backend = _backend(sandbox, allow_unsafe=allow_unsafe)
+    backend = _backend(sandbox, runtime, allow_unsafe=allow_unsafe)
     findings = _findings(source, backend, episodes)
     passed = all(finding.passed for finding in findings)
     seconds = round(time.monotonic() - began, 1)
@@ -45,17 +47,14 @@ def check_file(file: Path, sandbox: str | None, episodes: int, *, allow_unsafe: 
         raise typer.Exit(1)
 
 
-def _backend(name: str | None, *, allow_unsafe: bool) -> Backend:
+def _backend(name: str | None, runtime: str | None, *, allow_unsafe: bool) -> Backend:
     """The backend of that name, or the best here; never one that leaves the user's files open, unless told to."""
     from sandbox.backend import FILESYSTEM
     from sandbox.backends import choose
 
-    backend = choose(name)
+    backend = choose(name, runtime=runtime)
     if FILESYSTEM not in backend.isolates and not allow_unsafe:
-        raise InputError(
-            f"a file's design is untrusted code, and the sandbox {backend.name} would let it read and write your files;"
-            " install docker or bubblewrap (`evolve doctor` says how), or give --allow-unsafe if you trust it"
-        )
+        raise UntrustedError
     return backend
 
 

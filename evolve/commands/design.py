@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evolve.commands.costs import ledger_of, spent_json, spent_text
+from evolve.commands.files import readable
 from evolve.commands.show import (
     estimate_json,
     estimate_text,
@@ -19,7 +21,9 @@ from evolve.commands.show import (
     time_text,
 )
 from evolve.commands.tables import estimate_of, gain_of, mean_of, reading
-from evolve.results import DEPLOYMENT, Scores, baseline_scores, task_scores
+from evolve.commands.thoughts import print_thoughts, thoughts_json
+from evolve.results import DEPLOYMENT, baseline_scores, task_scores
+from evolve.statistics import Scores
 
 if TYPE_CHECKING:
     from archive.store import Archive
@@ -66,6 +70,10 @@ class Portrait:
     lineage: Sequence[Relative]
     """By first parents, the first ancestor first, the design itself last."""
     example: Example | None
+    thoughts: Mapping[str, Any] | None
+    """Of the model that wrote it, if one did."""
+    cost: Mapping[str, Any]
+    """What models were paid on its account in this run."""
 
     def gain(self, baseline: str) -> Estimate | None:
         """Paired gain over a baseline."""
@@ -108,7 +116,14 @@ def _portrait(archive: Archive, prefix: str, run_number: int | None) -> Portrait
         [_relative(archive, run_id, child) for child in archive.children_of(run_id, design.id)],
         [_relative(archive, run_id, ancestor) for ancestor in reversed(lineage)],
         _example(archive, evaluation, scores, baselines.get("no_memory", {})),
+        thoughts_json(archive, run_id, design.id),
+        _cost(archive, run_id, design.id),
     )
+
+
+def _cost(archive: Archive, run_id: int, design_id: str) -> Mapping[str, Any]:
+    with ledger_of(archive.path) as ledger:
+        return spent_json(ledger.spent(run_id, design_id))
 
 
 def _relative(archive: Archive, run_id: int, design_id: str) -> Relative:
@@ -148,6 +163,7 @@ def _as_json(portrait: Portrait) -> dict[str, Any]:
         "cut": evaluation.cut if evaluation is not None else None,
         "calls": evaluation.calls if evaluation is not None else None,
         "seconds": evaluation.seconds if evaluation is not None else None,
+        "cost": portrait.cost,
         "parents": [_relative_json(relative) for relative in portrait.parents],
         "children": [_relative_json(relative) for relative in portrait.children],
         "lineage": [_relative_json(relative) for relative in portrait.lineage],
@@ -163,6 +179,7 @@ def _as_json(portrait: Portrait) -> dict[str, Any]:
             for task, score in sorted(portrait.scores.items())
         ],
         "example": _example_json(portrait.example),
+        "thoughts": portrait.thoughts,
         "source": design.source,
     }
 
@@ -187,11 +204,13 @@ def _example_json(example: Example | None) -> dict[str, Any] | None:
 
 
 def _print(portrait: Portrait) -> None:
+    from evolve.judging import played_on
+
     member, evaluation, last = portrait.member, portrait.evaluation, portrait.life[-1]
-    say_code(portrait.design.source)
+    say_code(*readable(portrait.design))
     say_heading(f"Design {portrait.design.id[:10]}: number {member.number} of run {member.run_id}, {last.state}")
     if evaluation is not None:
-        say(f"score       {estimate_text(estimate_of(evaluation))}  on {evaluation.n} tasks")
+        say(f"score       {estimate_text(estimate_of(evaluation))}  {played_on(portrait.scores)}")
         for name, gain in (
             ("no memory", portrait.gain("no_memory")),
             ("nearest", portrait.gain("nearest_trajectory")),
@@ -200,9 +219,13 @@ def _print(portrait: Portrait) -> None:
             if gain is not None:
                 say(f"gain        {estimate_text(gain, signed=True)}  over {name}")
         say(f"tells       {evaluation.tokens:.0f} tokens an episode, cut at the budget in {evaluation.cut} tasks")
-    elif last.state == "failed":
+    if portrait.cost["calls"]:
+        calls, tokens = portrait.cost["calls"], portrait.cost["tokens"]
+        say(f"models      {spent_text(portrait.cost)}, {calls:,} calls of {tokens:,} tokens; who plays is counted too")
+    if evaluation is None and last.state == "failed":
         say_heading("Why it failed")
         say(last.reason)
+    print_thoughts(portrait.thoughts)
     _print_family(portrait)
     say_heading("Life")
     say_table(

@@ -13,10 +13,11 @@ import typer
 from evolve.commands.files import read_design
 from evolve.commands.live import View
 from evolve.commands.run import announce, game
-from evolve.commands.show import complain, estimate_json, estimate_text, say, say_json, score_json
+from evolve.commands.show import ONE_PASS, complain, estimate_json, estimate_text, say, say_json, score_json
 from evolve.commands.tables import config_of, gain_of, mean_of
 from evolve.errors import InputError
-from evolve.results import DEPLOYMENT, Scores, candidates
+from evolve.results import DEPLOYMENT, candidates
+from evolve.statistics import Scores
 
 if TYPE_CHECKING:
     from domains.base import TaskSpec
@@ -53,8 +54,12 @@ class Comparison:
 
     def print(self) -> None:
         """The same for people."""
+        from evolve.judging import played_on
+        from evolve.statistics import Passes
+
         kind = f" ({self.variant})" if self.variant else ""
-        say(f"score               {estimate_text(mean_of(self.scores))}  on {len(self.scores)} tasks{kind}")
+        score = mean_of(self.scores)
+        say(f"score               {estimate_text(score)}  {played_on(self.scores)}{kind}")
         say(f"no memory           {estimate_text(mean_of(self.no_memory))}")
         say(f"nearest trajectory  {estimate_text(mean_of(self.nearest_trajectory))}")
         say(f"constant text       {estimate_text(mean_of(self.constant))}")
@@ -62,6 +67,8 @@ class Comparison:
         for name, scores in over.items():
             gain = estimate_text(gain_of(self.scores, scores), signed=True)
             say(f"gain               {gain}  over {name}, paired by task")
+        if isinstance(self.scores, Passes) and len(self.scores.each) == 1:
+            say(ONE_PASS)
 
 
 def evaluate_file(file: Path, flags: dict[str, Any], path: Path, *, allow_unsafe: bool, as_json: bool) -> None:
@@ -87,7 +94,7 @@ def evaluate_file(file: Path, flags: dict[str, Any], path: Path, *, allow_unsafe
         design = _enter(sitting, source, str(file))
         specs = search.prepare(Role.DEPLOYMENT, config.deployment)
         search.evaluate_baselines(Role.DEPLOYMENT, specs, config.repeats)
-        comparison = _compare(sitting, design, Role.DEPLOYMENT, specs, config.repeats)
+        comparison = compare(sitting, design, Role.DEPLOYMENT, specs, config.repeats)
     reason = search.judge.failures.get(design, "")
     result |= {"design": design, "status": "failed" if reason else "ok", "reason": reason, **comparison.as_json()}
     result |= {"sandbox": sitting.backend.name, "not_isolated": left_open(sitting.backend), "run": sitting.run.id}
@@ -130,7 +137,7 @@ def test_run(
         search.judge.admit(archive.design(design).origin)
         specs = search.prepare(Role.TEST, tasks)
         search.evaluate_baselines(Role.TEST, specs, repeats)
-        comparison = _compare(sitting, design, Role.TEST, specs, repeats)
+        comparison = compare(sitting, design, Role.TEST, specs, repeats)
         if design in search.judge.failures:
             complain(f"design {design[:10]} failed: {search.judge.failures[design]}")
             raise typer.Exit(1)
@@ -165,7 +172,8 @@ def _enter(sitting: Sitting, source: str, name: str) -> str:
     return entered or search.judge.checker.check(source).hash
 
 
-def _compare(sitting: Sitting, design: str, role: Any, specs: tuple[TaskSpec, ...], repeats: int) -> Comparison:
+def compare(sitting: Sitting, design: str, role: Any, specs: tuple[TaskSpec, ...], repeats: int) -> Comparison:
+    """A design's scores on a role's tasks, evaluated now where they were not, beside those of the baselines."""
     from evolve.judging import Trial
 
     search = sitting.search

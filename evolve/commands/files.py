@@ -1,8 +1,12 @@
-"""Design files that a user names on the command line."""
+"""The text of designs: of files that a user names on the command line, and as people are shown it."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from archive.tables import Design
 
 
 def read_design(file: Path) -> tuple[str, str]:
@@ -19,3 +23,22 @@ def read_design(file: Path) -> tuple[str, str]:
         raise SourceRejected(f"it is not valid UTF-8: {error.reason} at byte {error.start}") from None
     with SourceChecker() as checker:
         return source, checker.check(source).hash
+
+
+def readable(*designs: Design) -> list[str]:
+    """The sources of designs as people read them: of foreign ones in the layout that the checker's child gives them.
+
+    A composed design has a layout already; beside a foreign one it gets the same, so that layout is no difference.
+    """
+    from sandbox.source import SourceChecker, SourceRejected
+
+    if all(design.origin == "composed" for design in designs):
+        return [design.source for design in designs]
+    found = []
+    with SourceChecker() as checker:
+        for design in designs:
+            try:
+                found.append(checker.check(design.source).formatted or design.source)
+            except SourceRejected:  # by this version; it is in the archive
+                found.append(design.source)
+    return found

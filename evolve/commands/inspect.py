@@ -8,6 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evolve.commands.costs import ledger_of, spent_json, spent_text
+from evolve.commands.files import readable
 from evolve.commands.show import (
     minutes,
     say,
@@ -32,19 +34,20 @@ from evolve.commands.tables import (
 from evolve.results import candidates
 
 if TYPE_CHECKING:
+    from archive.ledger import Ledger
     from archive.store import Archive
     from archive.tables import Run
 
 
 def list_runs(path: Path, *, as_json: bool) -> None:
     """All runs of an archive, oldest first."""
-    with reading(path) as archive:
-        found = [_run_json(archive, run) for run in archive.runs()]
+    with reading(path) as archive, ledger_of(path) as ledger:
+        found = [_run_json(archive, run, ledger) for run in archive.runs()]
     if as_json:
         say_json(found)
         return
     say_table(
-        ("#run", "domain", "strategy", "#seed", "#designs", "#best", "#time", "status"),
+        ("#run", "domain", "strategy", "#seed", "#designs", "#best", "#models", "#time", "status"),
         [
             (
                 str(run["run"]),
@@ -53,6 +56,7 @@ def list_runs(path: Path, *, as_json: bool) -> None:
                 str(run["seed"]),
                 _done_text(run),
                 f"{run['best']['score']:.3f}" if run["best"] else "-",
+                spent_text(run["cost"]),
                 minutes(run["seconds"]),
                 run["status"],
             )
@@ -76,9 +80,8 @@ def diff_designs(path: Path, a: str, b: str, *, as_json: bool) -> None:
     """What differs between the sources of two designs."""
     with reading(path) as archive:
         first, second = archive.design(a), archive.design(b)
-    lines = difflib.unified_diff(
-        first.source.splitlines(), second.source.splitlines(), first.id[:10], second.id[:10], lineterm=""
-    )
+    before, after = (text.splitlines() for text in readable(first, second))
+    lines = difflib.unified_diff(before, after, first.id[:10], second.id[:10], lineterm="")
     text = "\n".join(lines)
     if as_json:
         say_json({"a": first.id, "b": second.id, "equal": not text, "diff": text})
@@ -141,7 +144,7 @@ def show_findings(*, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-def _run_json(archive: Archive, run: Run) -> dict[str, Any]:
+def _run_json(archive: Archive, run: Run, ledger: Ledger) -> dict[str, Any]:
     assert run.id is not None
     config, states = config_of(run), counts(archive, run.id)
     best = candidates(archive, run.id, 1)
@@ -159,6 +162,7 @@ def _run_json(archive: Archive, run: Run) -> dict[str, Any]:
         "rejected": states["rejected"],
         **rung_json(archive, run.id, config, states),
         "best": {"design": best[0].design_id, **score_json(estimate_of(best[0]))} if best else None,
+        "cost": spent_json(ledger.spent(run.id)),
         "looks": archive.looks(run.id),
         "sandbox": run.sandbox.partition(" ")[0],
         "created": time_text(run.created),

@@ -81,14 +81,15 @@ def line(progress: Progress) -> str:
     """The progress in one line."""
     now = minutes(time.monotonic() - progress.began)
     if progress.no_memory is None or not progress.total:
-        return f"{now}  {_phase(progress)}; episodes {progress.played} played, {progress.reused} reused"
+        episodes = f"episodes {progress.played} played, {progress.reused} reused"
+        return f"{now}  {_phase(progress)}; {episodes}{_spending(progress)}"
     left = progress.seconds_left()
     left_text = minutes(left) if left is not None else "?"
     best = estimate_text(progress.best[1]) if progress.best else "-"
     return (
         f"{now}  {_phase(progress)}: {progress.done}/{progress.total} designs, {progress.failed} failed"
         f"{_dropped(progress)}; best {best}, gain {estimate_text(progress.gain, signed=True)};"
-        f" episodes {progress.played} played, {progress.reused} reused; left {left_text}"
+        f" episodes {progress.played} played, {progress.reused} reused{_spending(progress)}; left {left_text}"
     )
 
 
@@ -115,7 +116,7 @@ def rows(progress: Progress) -> Sequence[tuple[str, str]]:
     left = progress.seconds_left()
     found = [("phase", _phase(progress))]
     if progress.no_memory is not None:
-        found.append(("no memory", f"{estimate_text(progress.no_memory)}  on {progress.no_memory.n} tasks"))
+        found.append(("no memory", estimate_text(progress.no_memory)))
     if progress.best is not None:
         found += [
             ("best so far", f"{estimate_text(progress.best[1])}  {safe_text(progress.best[0][:10])}"),
@@ -131,12 +132,18 @@ def rows(progress: Progress) -> Sequence[tuple[str, str]]:
         )
     rate = progress.played / seconds
     found.append(("episodes", f"{progress.played} played ({rate:.1f} a second), {progress.reused} reused"))
+    if progress.spending:
+        found.append(("models", progress.spending))
     found.append(("time", f"{minutes(seconds)}" + (f", about {minutes(left)} left" if left is not None else "")))
     return found
 
 
 def _dropped(progress: Progress) -> str:
     return f", {progress.dropped} dropped early" if progress.dropped else ""
+
+
+def _spending(progress: Progress) -> str:
+    return f"; models {progress.spending}" if progress.spending else ""
 
 
 def _phase(progress: Progress) -> str:

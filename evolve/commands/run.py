@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evolve.cli import program
+from evolve.commands.costs import costs_json, costs_of, print_costs
 from evolve.commands.live import View
 from evolve.commands.show import complain, say, say_json
 from evolve.commands.tables import best_rows, print_top, reading, top_json
@@ -23,20 +24,28 @@ def run_search(config_file: Path | None, flags: dict[str, Any], path: Path, *, f
     from evolve import finals
     from evolve.asking import Conversation
     from evolve.config import make_config
+    from evolve.llm.base import SpentError
     from evolve.proposers.registry import make as make_proposer
     from evolve.session import sit_down
     from evolve.strategies.registry import make as make_strategy
 
     config = make_config(config_file, flags)
-    strategy, proposer = make_strategy(config), make_proposer(config.proposer)
-    with View() as view, sit_down(config, path, view.update, fresh=fresh) as sitting:
-        announce(view, sitting, config, path)
-        search = sitting.search
-        specs = search.prepare(Role.DEPLOYMENT, config.deployment)
-        search.evaluate_baselines(Role.DEPLOYMENT, specs, config.repeats)
-        Conversation(search, strategy, proposer, specs).run()
-        finals.play(search)
+    strategy, proposer = make_strategy(config), make_proposer(config)
+    spent = ""
+    with View() as view:
+        try:
+            with sit_down(config, path, view.update, fresh=fresh) as sitting:
+                announce(view, sitting, config, path)
+                search = sitting.search
+                specs = search.prepare(Role.DEPLOYMENT, config.deployment)
+                search.evaluate_baselines(Role.DEPLOYMENT, specs, config.repeats)
+                Conversation(search, strategy, proposer, specs).run()
+                finals.play(search)
+        except SpentError as error:
+            spent = str(error)
     _print_result(path, search, as_json=as_json)
+    if spent:
+        complain(spent)
 
 
 def announce(view: View, sitting: Sitting, config: RunConfig, path: Path) -> None:
@@ -49,6 +58,8 @@ def announce(view: View, sitting: Sitting, config: RunConfig, path: Path) -> Non
         complain(
             "warning: what runs on `process` has your rights; `evolve doctor` says how to get a sandbox that isolates"
         )
+    for sentence in sitting.search.forecast():
+        view.announce(sentence)
 
 
 def game(config: RunConfig) -> str:
@@ -58,7 +69,7 @@ def game(config: RunConfig) -> str:
 
 def archive_flag(path: Path) -> str:
     """How a command names this archive: not at all where it is the default."""
-    from evolve.cli import ARCHIVE
+    from evolve.options import ARCHIVE
 
     return "" if path == ARCHIVE else f" --archive {shlex.quote(str(path))}"
 
@@ -68,10 +79,15 @@ def _print_result(path: Path, search: Search, *, as_json: bool) -> None:
     with reading(path) as archive:
         run = archive.run(number)
         rows = best_rows(archive, run, 5)
+        costs = costs_of(path, number)
         if as_json:
-            say_json({**top_json(archive, run, rows), "played": scheduler.played, "reused": scheduler.reused})
+            episodes = {"played": scheduler.played, "reused": scheduler.reused}
+            say_json({**top_json(archive, run, rows), **episodes, "models": costs_json(number, costs)})
             return
         print_top(archive, run, rows)
+        if costs:
+            say("\nWhat models cost\n")
+            print_costs(costs)
         if rows:
             say(f"\nSee the best design:        {program()} show {rows[0].design[:10]}{archive_flag(path)}")
             say(f"Test it on held-out tasks:  {program()} test {number}{archive_flag(path)}")

@@ -47,7 +47,10 @@ def say(text: str = "") -> None:
 
 def complain(sentence: str) -> None:
     """Print a sentence to standard error."""
-    sys.stderr.write(f"evolve: {safe_text(sentence)}\n")
+    try:
+        sys.stderr.write(f"evolve: {safe_text(sentence)}\n")
+    except OSError:  # it goes to a file on a disk that is full, say; the exit code has to do
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def say_json(value: Any) -> None:
@@ -96,26 +99,34 @@ def say_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     say_any(table)
 
 
+ONE_PASS = "One pass through the tasks has no interval, for its tasks depend on each other; --repeats 3 would give one."
+
+
 def estimate_text(estimate: Estimate | None, *, signed: bool = False) -> str:
-    """A mean with its 95 % interval: `0.412 [0.352, 0.470]`."""
+    """A mean with its 95 % interval, if it has one: `0.412 [0.352, 0.470]`."""
     if estimate is None:
         return "-"
     form = "+.3f" if signed else ".3f"
-    return f"{estimate.mean:{form}} [{estimate.low:{form}}, {estimate.high:{form}}]"
+    between = [f"{end:{form}}" for end in estimate.interval or ()]
+    return f"{estimate.mean:{form}}" + (f" [{', '.join(between)}]" if between else "")
 
 
 def estimate_json(estimate: Estimate | None) -> dict[str, Any] | None:
     """An estimate as the field set that every `--json` uses: mean, interval, n."""
     if estimate is None:
         return None
-    return {"mean": estimate.mean, "interval": [estimate.low, estimate.high], "n": estimate.n}
+    return {"mean": estimate.mean, "interval": _interval_json(estimate), "n": estimate.n}
 
 
 def score_json(estimate: Estimate | None) -> dict[str, Any]:
     """An estimate as the fields score, interval, n of what it is the score of."""
     if estimate is None:
         return {"score": None, "interval": None, "n": 0}
-    return {"score": estimate.mean, "interval": [estimate.low, estimate.high], "n": estimate.n}
+    return {"score": estimate.mean, "interval": _interval_json(estimate), "n": estimate.n}
+
+
+def _interval_json(estimate: Estimate) -> list[float] | None:
+    return list(estimate.interval) if estimate.interval else None
 
 
 def time_text(seconds: float) -> str:

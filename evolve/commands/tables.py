@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evolve.commands.show import estimate_json, estimate_text, say, say_table, score_json
-from evolve.results import Scores, baseline_scores, candidates, task_scores
+from evolve.commands.show import ONE_PASS, estimate_json, estimate_text, say, say_table, score_json
+from evolve.results import baseline_scores, candidates, task_scores
+from evolve.statistics import Scores
 
 if TYPE_CHECKING:
     from archive.store import Archive
@@ -82,9 +83,9 @@ def estimate_of(row: Evaluation) -> Estimate:
 
 def mean_of(scores: Scores | None) -> Estimate | None:
     """Mean of scores by task, where there are any."""
-    from evolve.statistics import estimate
+    from evolve.statistics import mean
 
-    return estimate(list(scores.values())) if scores else None
+    return mean(scores) if scores else None
 
 
 def gain_of(scores: Scores | None, over: Scores | None) -> Estimate | None:
@@ -185,6 +186,8 @@ def print_top(archive: Archive, run: Run, rows: Sequence[Row]) -> None:
     say_table(("##", "design", "#score", "#gain [95 % interval]", "#tokens", "~made of"), lines)
     if not rows:
         say("No design has been evaluated yet.")
+    if config.mode == "dynamic" and config.repeats == 1:
+        say(f"\n{ONE_PASS}")
     print_finals(ranking(archive, run.id))
 
 
@@ -192,8 +195,8 @@ def print_finals(finalists: Sequence[Finalist]) -> None:
     """Print what the finals confirmed, if there were any."""
     if not finalists:
         return
-    tasks = finalists[0].confirmed.n
-    say(f"\nFinals, on {tasks} tasks that selected nothing (blank: the same code, nothing seen)\n")
+    played = finalists[0].played
+    say(f"\nFinals, {played.replace('tasks', 'tasks that selected nothing', 1)} (blank: the same code, nothing seen)\n")
     kinds = list(dict.fromkeys(kind for finalist in finalists for kind in finalist.controls))
     header = ("design", "#search", "#confirmed [95 % interval]", *(f"#{kind}" for kind in kinds), "#better than others")
     rows = [
@@ -202,7 +205,7 @@ def print_finals(finalists: Sequence[Finalist]) -> None:
             f"{finalist.searched.mean:+.3f}",
             estimate_text(finalist.confirmed, signed=True),
             *(f"{finalist.controls[kind].mean:+.3f}" if kind in finalist.controls else "-" for kind in kinds),
-            f"{finalist.dominance:.0%}",
+            f"{finalist.dominance:.0%}" if finalist.confirmed.interval else "-",
         )
         for finalist in finalists
     ]
@@ -216,7 +219,7 @@ def finalist_json(finalist: Finalist) -> dict[str, Any]:
         "searched": estimate_json(finalist.searched),
         "confirmed": estimate_json(finalist.confirmed),
         "optimism": finalist.optimism,
-        "dominance": finalist.dominance,
+        "dominance": finalist.dominance if finalist.confirmed.interval else None,
         "controls": {kind: estimate_json(gain) for kind, gain in finalist.controls.items()},
     }
 

@@ -102,3 +102,17 @@ def call(block: Block, rng: np.random.Generator, inner: list[ast.expr]) -> ast.C
 def name_of(node: ast.expr) -> str:
     """The block that a constructor call makes; empty for any other expression."""
     return node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+
+
+def is_known(node: ast.expr, kind: str) -> bool:
+    """Whether an expression makes a block of a kind as `call` writes it, which is what may be edited."""
+    block = BY_NAME.get(name_of(node))
+    if block is None or KIND_OF[block.name] != kind or not isinstance(node, ast.Call):
+        return False
+    numbers = [isinstance(k.value, ast.Constant) and isinstance(k.value.value, int | float) for k in node.keywords]
+    if [keyword.arg for keyword in node.keywords] != [name for name, _ in block.parameters] or not all(numbers):
+        return False
+    if not block.wraps:
+        return [ast.unparse(argument) for argument in node.args] == ["toolkit"] * block.needs_toolkit
+    parts = node.args[0].elts if node.args and isinstance(node.args[0], ast.List) else node.args
+    return bool(parts) and all(is_known(part, block.wraps) for part in parts)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from evolve.errors import InputError
 from evolve.proposers import blocks, expressions
 from evolve.proposers.base import Brief, Proposal
 from evolve.proposers.genome import Genome, read, write
@@ -23,17 +24,19 @@ RECOMPOSE = "recompose"
 class GeneticProposer:
     """Composes a fresh design from nothing, edits one parent, or crosses several."""
 
-    def propose(self, parents: Sequence[str], brief: Brief, rng: np.random.Generator) -> Proposal:
+    def write(self, parents: Sequence[str], brief: Brief, rng: np.random.Generator) -> Proposal:
         """Apply one operator, at times more, drawn by the brief's weights, `DEFAULT_WEIGHTS` where it has none."""
         names = [self._operator(brief, rng) for _ in range(min(MOST_EDITS, int(rng.geometric(0.5))))]
         if not parents or RECOMPOSE in names:
-            genome, change = (
-                fresh(rng),
-                "composed afresh, leaving the parent" if parents else "composed from building blocks",
-            )
-            return Proposal(write(genome, describe(genome)), change, "composed")
-        genome, *others = [read(source) for source in parents]
-        changes = [self._edit(genome, name, others, brief, rng) for name in names]
+            genome = fresh(rng)
+            change = "composed afresh, leaving the parent" if parents else "composed from building blocks"
+            return Proposal(write(genome, describe(genome)), change, "composed", descends=False)
+        first, *others = map(_taken_apart, parents)
+        if first is None:
+            genome, change = fresh(rng), "composed afresh, for the parent is not made of layers"
+            return Proposal(write(genome, describe(genome)), change, "composed", descends=False)
+        genome, donors = first, [donor for donor in others if donor is not None]
+        changes = [self._edit(genome, name, donors, brief, rng) for name in names]
         return Proposal(write(genome, describe(genome)), "; ".join(changes), "composed")
 
     def _operator(self, brief: Brief, rng: np.random.Generator) -> str:
@@ -47,6 +50,18 @@ class GeneticProposer:
             if name != RECOMPOSE and (change := OPERATORS[name](genome, others, rng)) is not None:
                 return change
             name = self._operator(brief, rng)
+
+
+def _taken_apart(source: str) -> Genome | None:
+    """A parent taken apart; none where a person or a model wrote it freely."""
+    try:
+        genome = read(source)
+    except InputError:
+        return None
+    layers = [("encoder", genome.encoders), ("store", [genome.store]), ("retriever", [genome.retriever])]
+    layers.append(("manager", genome.managers))
+    known = all(blocks.is_known(call, kind) for kind, calls in layers for call in calls)
+    return genome if known and genome.encoders else None
 
 
 def fresh(rng: np.random.Generator) -> Genome:

@@ -29,12 +29,17 @@ class Genome:
         return copy.deepcopy(self)
 
 
+_METHODS = {"__init__", "worth", "place"}
+
+
 def read(source: str) -> Genome:
     """Take a composed module apart; raises `InputError` where it is not made of layers as `write` writes them."""
     classes = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
     if len(classes) != 1:
         raise InputError("a layered design is a module of one class")
     methods = {node.name: node for node in classes[0].body if isinstance(node, ast.FunctionDef)}
+    if len(classes[0].body) > 1 + len(_METHODS) or methods.keys() > _METHODS:
+        raise InputError("this design is not made of layers alone")
     try:
         layers = _assignments(methods["__init__"])
         lines = ast.literal_eval(layers["lines"])
@@ -85,6 +90,8 @@ class Design(LayeredDesign):
 '''
 
 
+_SCORING = {"overlap", "ratio"}
+"""What expressions may call of the guest package."""
 _LOCALS = {"record", "relevance", "query", "toolkit", "min", "max", "abs"}
 
 
@@ -125,7 +132,10 @@ def _elements(node: ast.expr) -> list[ast.expr]:
 
 
 def _returned(method: ast.FunctionDef) -> ast.expr:
+    """The expression that a method returns, of what every composed design may name."""
     last = method.body[-1]
     if not isinstance(last, ast.Return) or last.value is None:
         raise TypeError(f"the expression of {method.name}")
+    if {node.id for node in ast.walk(last.value) if isinstance(node, ast.Name)} - _LOCALS - _SCORING:
+        raise TypeError(f"an expression of {method.name} without other names")
     return last.value

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from evolve.errors import InputError
-from evolve.proposers.base import Proposer
+from evolve.llm.models import is_spec, parse
+from evolve.llm.roles import AGENTIC
+from evolve.proposers.base import AtOnce, Proposer
 
-NAMES = ("genetic",)
+if TYPE_CHECKING:
+    from evolve.config import RunConfig
+
+NAMES = ("genetic", "PROVIDER:MODEL", "agent:PROVIDER:MODEL")
 
 
-def make(name: str) -> Proposer:
-    """The proposer of a name; an unknown one is an `InputError` that lists the known."""
+def make(config: RunConfig) -> Proposer:
+    """The proposer that a run names; an unknown one is an `InputError` that lists the known."""
+    name = config.proposer
     if name == "genetic":
         from evolve.proposers.genetic import GeneticProposer
 
-        return GeneticProposer()
+        return AtOnce(GeneticProposer())
+    model = name.removeprefix(AGENTIC)
+    if is_spec(model):
+        parse(model)
+        if model != name:
+            from evolve.proposers.agent.loop import AgentProposer
+
+            return AgentProposer(model)
+        from evolve.proposers.alma.loop import AlmaProposer
+
+        return AlmaProposer(model)
     raise InputError(f"there is no proposer {name!r}; choose one of {', '.join(NAMES)}")

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import gymnasium
@@ -122,6 +123,13 @@ def test_two_environments_of_a_task_do_not_disturb_each_other(domain: Domain) ->
     play(other, 4)
     assert info == expected[0][4]
     assert play(one, 3) == expected
+
+
+def test_episodes_in_threads_are_as_alone(domain: Domain) -> None:
+    numbers = [0, 1, 2, 0]
+    with ThreadPoolExecutor(len(numbers)) as threads:
+        together = list(threads.map(lambda number: play(environment(domain, number), 3), numbers))
+    assert together == [play(environment(domain, number), 3) for number in numbers]
 
 
 @pytest.mark.filterwarnings("ignore")

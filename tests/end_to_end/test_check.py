@@ -70,6 +70,12 @@ def test_a_file_does_not_run_without_a_wall(shell: Shell) -> None:
     assert "--allow-unsafe" in done.err
 
 
+def test_a_runtime_that_the_sandbox_lacks_is_exit_code_2(shell: Shell) -> None:
+    done = shell.here("check", str(NEAREST), *UNSAFE, "--runtime", "runsc")
+    assert (done.code, done.out) == (2, "")
+    assert "the sandbox process has no runtimes" in done.err
+
+
 def test_a_file_runs_behind_a_wall(shell: Shell) -> None:
     walls = [name for name in BACKENDS if name != "process" and make(name).available() is None]
     if not walls:

@@ -23,6 +23,7 @@ MENDED = {
     "designs": f"DELETE FROM design WHERE id = {OF.format(3)}; DELETE FROM member WHERE number = 4",
     "recordings": "UPDATE recording SET trajectory = x'00' WHERE key = (SELECT MIN(key) FROM recording)",
     "told memories": "UPDATE told SET items = x'00' WHERE key = (SELECT MIN(key) FROM told)",
+    "calls of models": "INSERT INTO exchange VALUES (1, x'00', x'00')",
     "outcomes": "INSERT INTO outcome VALUES (999, 'a', 0, .5, NULL, x'00', 1)",
     "evaluations": "DELETE FROM episode WHERE hex(key) < '55';"
     " DELETE FROM outcome WHERE evaluation_id % 5 = 0 AND task_id = (SELECT MIN(task_id) FROM outcome)",

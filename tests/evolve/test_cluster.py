@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,8 @@ SMALL = (
     "0",
 )
 RUN = ("run", *SMALL, "--designs", "12", "--reproducible", "--sandbox", "bubblewrap")
+PATIENCE = 180
+"""Seconds; a tenth of it on a machine that has nothing else to do."""
 CANNOT_BUILD = "can start no guest, so it plays episodes and builds no design: bwrap is not installed"
 RESULT = """
     SELECT member.number, member.design_id, evaluation.role, evaluation.score, evaluation.tokens
@@ -46,6 +49,16 @@ RESULT = """
 def nodes() -> Iterator[Nodes]:
     with cluster() as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The archive of the same run in one process."""
+    if reason := Bubblewrap().available():
+        pytest.skip(reason)
+    path = tmp_path_factory.mktemp("alone") / "alone.db"
+    subprocess.run([SCRIPT, *RUN, "--workers", "0", "--archive", path], check=True, capture_output=True)
+    return path
 
 
 def result(archive: Path) -> list[Any]:
@@ -154,27 +167,31 @@ def test_each_node_makes_the_games_that_it_plays(nodes: Nodes) -> None:
         nodes.kill(node)
 
 
-def test_nodes_that_lack_something_and_one_that_dies_change_nothing(nodes: Nodes, tmp_path: Path) -> None:
+@contextmanager
+def driver(folder: Path, address: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The run on a cluster, in a process of its own, and of a folder of its own: Ray puts the driver's folder first
+    where its workers look for modules."""
+    command = [str(SCRIPT), *RUN, "--archive", "cluster.db", "--ray-address", address]
+    with (folder / "said").open("w") as file:
+        process = subprocess.Popen(command, cwd=folder, stdout=file, stderr=file)
+    try:
+        yield process
+    finally:
+        process.kill()
+
+
+def test_nodes_that_lack_something_and_one_that_dies_change_nothing(alone: Path, nodes: Nodes, tmp_path: Path) -> None:
     """Four nodes: two that do all, one without the sandbox, one with other code; one of the two is killed."""
-    if reason := Bubblewrap().available():
-        pytest.skip(reason)
-    alone, archive = tmp_path / "alone.db", tmp_path / "cluster.db"
-    subprocess.run([SCRIPT, *RUN, "--workers", "0", "--archive", alone], check=True, capture_output=True)
+    archive = tmp_path / "cluster.db"
     nodes.add()
     doomed = nodes.add()
     nodes.add({"PATH": str(tmp_path)})
     nodes.add({"PYTHONPATH": another_version(tmp_path / "other")})
     nodes.wait()
-    command = [str(SCRIPT), *RUN, "--archive", str(archive)]
-    with (tmp_path / "said").open("w") as file:
-        # Elsewhere, because Ray puts the driver's folder first where its workers look for modules.
-        process = subprocess.Popen([*command, "--ray-address", nodes.address], cwd=tmp_path, stdout=file, stderr=file)
-    try:
-        until(lambda: evaluated(archive) > 4 or process.poll() is not None, 90)
+    with driver(tmp_path, nodes.address) as process:
+        until(lambda: evaluated(archive) > 4 or process.poll() is not None, PATIENCE)
         nodes.kill(doomed)
-        assert process.wait(timeout=90) == 0, (tmp_path / "said").read_text()
-    finally:
-        process.kill()
+        assert process.wait(timeout=PATIENCE) == 0, (tmp_path / "said").read_text()
     said = (tmp_path / "said").read_text()
     assert said.count(CANNOT_BUILD) == 1, said
     assert said.count("is left out: it has palimpsest") == 1, said
@@ -183,15 +200,47 @@ def test_nodes_that_lack_something_and_one_that_dies_change_nothing(nodes: Nodes
     assert result(archive) == result(alone)
 
 
-def test_an_address_where_no_cluster_answers_is_a_sentence(tmp_path: Path) -> None:
+def test_a_run_whose_cluster_loses_its_head_says_so_and_goes_on_at_another(
+    alone: Path, nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "cluster.db"
+    with cluster() as doomed:
+        doomed.add()
+        doomed.wait()
+        with driver(tmp_path, doomed.address) as process:
+            until(lambda: evaluated(archive) > 4 or process.poll() is not None, PATIENCE)
+            doomed.lose_head()
+            assert process.wait(timeout=PATIENCE) == 2, (tmp_path / "said").read_text()
+    said = (tmp_path / "said").read_text()
+    assert f"evolve: the head of the Ray cluster at {doomed.address} is gone" in said
+    assert "Traceback" not in said
+    assert 4 < evaluated(archive) < evaluated(alone)
+    node = nodes.add()
+    nodes.wait()
+    monkeypatch.setenv("RAY_ADDRESS", nodes.address)
+    with driver(tmp_path, "auto") as process:
+        assert process.wait(timeout=PATIENCE) == 0, (tmp_path / "said").read_text()
+    assert result(archive) == result(alone)
+    nodes.kill(node)
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("127.0.0.1:1", "the Ray cluster at 127.0.0.1:1 cannot be joined from here"),
+        ("nowhere:port", "the Ray cluster at nowhere:port cannot be joined from here"),
+        ("ray://127.0.0.1:10001", "--ray-address is HOST:PORT of the cluster's head, or auto, and not ray://127"),
+    ],
+)
+def test_an_address_where_no_cluster_answers_is_a_sentence(tmp_path: Path, address: str, sentence: str) -> None:
     done = subprocess.run(
-        [SCRIPT, "run", *SMALL, "--ray-address", "127.0.0.1:1", "--archive", tmp_path / "p.db"],
+        [SCRIPT, "run", *SMALL, "--ray-address", address, "--archive", tmp_path / "p.db"],
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 2, done.stderr
-    assert "the Ray cluster at 127.0.0.1:1 cannot be joined from here" in done.stderr
+    assert sentence in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from evolve import doctor
+from evolve.llm import keys, local
 from sandbox import backends
 
 
@@ -25,6 +26,8 @@ def test_everything_is_looked_at_once(findings: dict[str, doctor.Finding]) -> No
         "cache",
         "runtime runsc",
         "game compilers",
+        "model keys",
+        "local model",
         *doctor.PACKAGES,
     }
     assert set(findings) == expected | {f"sandbox {name}" for name in backends.BACKENDS}
@@ -75,6 +78,22 @@ def test_a_package_that_is_not_there() -> None:
     finding = doctor.check_package("no_such_package")
     assert not finding.ok
     assert "no_such_package" in finding.detail
+
+
+def test_keys_are_named_and_not_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in keys.NAMES:
+        monkeypatch.delenv(name, raising=False)
+    assert doctor.check_model_keys().remedy.endswith("in .env")
+    monkeypatch.setenv(keys.ANTHROPIC, "canary")
+    assert doctor.check_model_keys().detail == keys.ANTHROPIC
+
+
+def test_weights_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "WEIGHTS", "no_such_package")
+    finding = doctor.check_local_model()
+    assert finding.detail == "the weights of the local model are not installed"
+    assert finding.remedy == local.INSTALL
 
 
 def test_processors_are_those_that_the_process_may_use() -> None:

@@ -47,7 +47,7 @@ def sit(tmp_path: Path) -> Iterator[Sit]:
 def search_and_play(sitting: Sitting) -> list[finals.Finalist]:
     search, config = sitting.search, sitting.search.config
     specs = draw(search.domain, Role.DEPLOYMENT, config.deployment, config.seed)
-    Conversation(search, make_strategy(config), make_proposer(config.proposer), specs).run()
+    Conversation(search, make_strategy(config), make_proposer(config), specs).run()
     finals.play(search)
     return finals.ranking(sitting.archive, search.run_id)
 

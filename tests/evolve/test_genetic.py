@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from evolve.config import RunConfig
 from evolve.errors import InputError
 from evolve.proposers import blocks, genetic, genome, registry
 from evolve.proposers.base import Brief, Proposal
@@ -31,16 +32,16 @@ def proposals() -> list[Proposal]:
     """Ten fresh designs and ninety descendants, each of two that came before."""
     rng = np.random.default_rng(3)
     proposer = GeneticProposer()
-    made = [proposer.propose([], Brief(), rng) for _ in range(10)]
+    made = [proposer.write([], Brief(), rng) for _ in range(10)]
     for _ in range(90):
         parents = [made[i].source for i in rng.choice(len(made), 2, replace=False)]
-        made.append(proposer.propose(parents, Brief(), rng))
+        made.append(proposer.write(parents, Brief(), rng))
     return made
 
 
 def test_an_unknown_proposer_is_an_error_that_lists_the_known() -> None:
     with pytest.raises(InputError, match="no proposer 'monkey'; choose one of genetic"):
-        registry.make("monkey")
+        registry.make(RunConfig(proposer="monkey"))
 
 
 def test_every_proposal_is_a_design_with_a_summary(proposals: list[Proposal], checker: SourceChecker) -> None:
@@ -59,7 +60,7 @@ def test_every_proposal_says_in_one_line_what_was_changed(proposals: list[Propos
 def test_equal_chance_gives_equal_proposals(proposals: list[Proposal]) -> None:
     parents = [proposals[0].source, proposals[1].source]
     for seed in range(20):
-        first, second = (GeneticProposer().propose(parents, Brief(), np.random.default_rng(seed)) for _ in range(2))
+        first, second = (GeneticProposer().write(parents, Brief(), np.random.default_rng(seed)) for _ in range(2))
         assert first == second
 
 
@@ -115,13 +116,13 @@ def test_a_brief_decides_which_operators_are_used(proposals: list[Proposal]) -> 
     only = Brief({name: float(name == "change_lines") for name in DEFAULT_WEIGHTS})
     rng = np.random.default_rng(0)
     for _ in range(20):
-        assert "lines instead of" in GeneticProposer().propose([proposals[0].source], only, rng).change
+        assert "lines instead of" in GeneticProposer().write([proposals[0].source], only, rng).change
 
 
 def test_a_design_may_be_composed_afresh_whatever_its_parents(proposals: list[Proposal]) -> None:
     only = Brief({name: float(name == RECOMPOSE) for name in DEFAULT_WEIGHTS})
     afresh, other = (
-        GeneticProposer().propose([parent.source], only, np.random.default_rng(5)) for parent in proposals[:2]
+        GeneticProposer().write([parent.source], only, np.random.default_rng(5)) for parent in proposals[:2]
     )
     assert afresh == other
     assert afresh.change == "composed afresh, leaving the parent"
@@ -130,10 +131,10 @@ def test_a_design_may_be_composed_afresh_whatever_its_parents(proposals: list[Pr
 def test_scoring_expressions_evolve() -> None:
     only = Brief({name: float(name == "mutate_worth") for name in DEFAULT_WEIGHTS})
     rng = np.random.default_rng(0)
-    source = GeneticProposer().propose([], Brief(), rng).source
+    source = GeneticProposer().write([], Brief(), rng).source
     seen = set()
     for _ in range(40):
-        source = GeneticProposer().propose([source], only, rng).source
+        source = GeneticProposer().write([source], only, rng).source
         seen.add(ast.unparse(genome.read(source).worth))
     assert len(seen) > 30
 

@@ -89,7 +89,7 @@ def live(pool: Pool) -> Live:
     """Play a job in the sandbox."""
 
     def run(source: str, collection: Sequence[Trajectory] = COLLECTION, **changes: Any) -> Lived:
-        return LivePlay(DOMAIN, AGENT, pool, job(source, **changes), collection, Memories()).run()
+        return LivePlay(DOMAIN, AGENT, pool.lease, job(source, **changes), collection, Memories()).run()
 
     return run
 
@@ -331,7 +331,7 @@ def test_a_fault_of_learning_fails_a_dynamic_design(live: Live) -> None:
 def test_a_first_overrun_is_tried_once_more(live: Live, backend: Backend, tmp_path: Path) -> None:
     def hasty(source: str) -> Lived:
         with Pool(backend, Limits(retrieve_seconds=0.5)) as pool:
-            return LivePlay(DOMAIN, AGENT, pool, job(source), COLLECTION, Memories()).run()
+            return LivePlay(DOMAIN, AGENT, pool.lease, job(source), COLLECTION, Memories()).run()
 
     marker = tmp_path / "hung" if backend.name == "process" else Path("/tmp/hung")
     hang = f"open({str(marker)!r}, 'a').write('x') and os.path.getsize({str(marker)!r}) < {{}} and time.sleep(9)"

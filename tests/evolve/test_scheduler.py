@@ -12,9 +12,9 @@ from domains import registry
 from domains.base import Role, TaskSpec
 from evolve.errors import StandstillError
 from evolve.evaluation import Episodes, Thought
-from evolve.executor import SerialExecutor
+from evolve.executor import BATCH, SerialExecutor
 from evolve.jobs import EpisodeOrder, Job, MachineTrouble, Played, PrepareJob, Result, episode_key
-from evolve.scheduler import CHUNK, PATIENCE, TRIES, Activity, Scheduler
+from evolve.scheduler import PATIENCE, TRIES, Activity, Scheduler
 from sandbox.guest import Item
 
 SPECS = registry.load("recall").tasks(Role.DEPLOYMENT)
@@ -38,6 +38,8 @@ class Desk:
         self._inner = SerialExecutor("recall", "lexical", "process")
         self._fail = fail
         self.slots = self._inner.slots
+        self.batch = self._inner.batch
+        self.designs = self._inner.designs
         self.scheduler = Scheduler(self, self.known, self.keep, self.said.append)
 
     def known(self, keys: Iterable[bytes]) -> Mapping[bytes, float]:
@@ -97,7 +99,7 @@ def test_scores_come_back_by_key() -> None:
     drain(desk.scheduler)
     assert answers == [{each.key: desk.kept[each.key] for each in orders}]
     assert (desk.scheduler.played, desk.scheduler.reused) == (12, 0)
-    assert max(desk.batches) <= CHUNK
+    assert max(desk.batches) <= BATCH
 
 
 def test_equal_episodes_are_played_once() -> None:

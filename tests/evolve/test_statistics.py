@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evolve.statistics import Estimate, crossed, dominance, estimate, holm, paired, signed_rank, upper_bound
+from evolve.statistics import (
+    Estimate,
+    Passes,
+    crossed,
+    dominance,
+    estimate,
+    holm,
+    mean,
+    paired,
+    signed_rank,
+    upper_bound,
+)
 
 
 def test_equal_values_have_no_spread() -> None:
@@ -90,6 +101,66 @@ def test_a_crossed_interval_covers_the_truth_as_often_as_it_says(seed_spread: fl
     assert 0.93 <= np.mean(covered) <= 0.97
 
 
+def luck_that_lasts(rng: np.random.Generator, passes: int) -> np.ndarray[Any, Any]:
+    """Passes through 32 tasks whose memory carries every gain and loss on to all tasks that follow; mean 0.1."""
+    return np.asarray(0.1 + rng.normal(0, 0.2, 32) + rng.normal(0, 0.05, (passes, 32)).cumsum(axis=1))
+
+
+def luck_of_tasks(rng: np.random.Generator, passes: int) -> np.ndarray[Any, Any]:
+    """Passes whose tasks depend on nothing before them."""
+    return 0.1 + rng.normal(0, 0.2, 32) + rng.normal(0, 0.2, (passes, 32))
+
+
+def passes_of(table: np.ndarray[Any, Any]) -> Passes:
+    return Passes(tuple({str(task): float(score) for task, score in enumerate(row)} for row in table))
+
+
+@pytest.mark.parametrize("passes", [2, 3, 5])
+@pytest.mark.parametrize("draw", [luck_that_lasts, luck_of_tasks])
+def test_the_unit_of_dynamic_mode_is_the_pass(draw: Callable[..., np.ndarray[Any, Any]], passes: int) -> None:
+    rng = np.random.default_rng(16)
+    played = [draw(rng, passes) for _ in range(1000)]
+    found = [mean(passes_of(table)) for table in played]
+    assert {each.n for each in found} == {passes}
+    assert 0.93 <= np.mean([each.low <= 0.1 <= each.high for each in found]) <= 0.98
+    if draw is luck_that_lasts:
+        by_task = [estimate(list(table.mean(axis=0))) for table in played]
+        assert np.mean([each.low <= 0.1 <= each.high for each in by_task]) < 0.65, "tasks are no units here"
+
+
+def test_one_pass_has_a_score_and_no_interval() -> None:
+    one, other = Passes(({"a": 0.5, "b": 0.7},)), Passes(({"a": 0.2, "b": 0.3},))
+    assert mean(one) == Estimate(0.6, -math.inf, math.inf, 1)
+    assert mean(one).interval is None
+    assert paired(one, other).mean == pytest.approx(0.35)
+    assert dominance(one, other) == 0.5
+    assert estimate([0.5]).interval is None
+    assert estimate([0.25, 0.25]).interval == (0.25, 0.25)
+
+
+def test_passes_are_paired_one_by_one() -> None:
+    """A good start for both is no difference between them."""
+    starts = (0.0, 0.3, 0.6)
+    theirs = Passes(tuple({"a": start, "b": start + 0.2} for start in starts))
+    ours = Passes(tuple({"a": start + 0.1, "b": start + 0.3} for start in starts))
+    gain = paired(ours, theirs)
+    assert (gain.mean, gain.low, gain.high, gain.n) == pytest.approx((0.1, 0.1, 0.1, 3))
+    assert mean(ours).high - mean(ours).low > 1
+    assert (dominance(ours, theirs), dominance(theirs, ours)) == pytest.approx((1, 0), abs=0.002)
+    assert ours == {"a": pytest.approx(0.4), "b": pytest.approx(0.6)}
+
+
+def test_how_sure_passes_are_agrees_with_their_interval() -> None:
+    rng = np.random.default_rng(17)
+    for _ in range(50):
+        ours, theirs = (passes_of(luck_that_lasts(rng, 4)) for _ in range(2))
+        low, high = paired(ours, theirs).interval or (0, 0)
+        sure = dominance(ours, theirs)
+        assert (sure > 0.975) == (low > 0)
+        assert (sure < 0.025) == (high < 0)
+        assert dominance(theirs, ours) == pytest.approx(1 - sure)
+
+
 def test_the_same_values_give_the_same_interval() -> None:
     values = [0.1, 0.9, 0.4, 0.4]
     assert estimate(values) == estimate(values)
@@ -121,7 +192,7 @@ def test_seeds_that_differ_widen_the_interval_beyond_their_tasks() -> None:
 
 def test_tasks_that_all_seeds_share_are_no_more_tasks_for_that() -> None:
     tasks = [0.0, 1.0] * 10
-    one, five = crossed([tasks]), crossed([tasks] * 5)
+    one, five = estimate(tasks), crossed([tasks] * 5)
     assert five.high - five.low == pytest.approx(one.high - one.low, rel=0.1)
 
 

@@ -1,0 +1,183 @@
+"""`evolve export`: a design as a plain Python module, or a package; or a run's history as a folder."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evolve.commands.show import say, say_json
+from evolve.commands.tables import chosen_run, reading
+from evolve.errors import InputError, UntrustedError
+
+if TYPE_CHECKING:
+    from archive.export import Exported
+    from archive.store import Archive
+    from archive.tables import Design, Run
+    from evolve.prove import Proof
+    from sandbox.backend import Backend
+    from sandbox.guest import Trajectory
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where an exported design goes, and what with it."""
+
+    file: Path | None = None
+    package: Path | None = None
+    memory_of: int | None = None
+    """Number of the run whose episodes the memory comes with."""
+    proof: bool = True
+
+    def place(self, design: str) -> Path:
+        """The file or the folder."""
+        return self.package or self.file or Path(f"memory_{design.partition('-')[2][:8]}.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """What runs the design while it is exported."""
+
+    name: str | None = None
+    runtime: str | None = None
+    allow_unsafe: bool = False
+
+
+def export_tree(path: Path, number: int | None, folder: Path, *, as_json: bool) -> None:
+    """Write a run's history as a folder."""
+    from evolve.tree import write
+
+    with reading(path) as archive:
+        run = chosen_run(archive, number)
+        written = write(archive, run, folder)
+    if as_json:
+        say_json({"run": run.id, "folder": str(folder), "files": written})
+    else:
+        say(f"Wrote {written} files of run {run.id} into {folder}")
+
+
+def export_design(
+    path: Path, prefix: str, number: int | None, target: Target, sandbox: Sandbox, *, as_json: bool
+) -> None:
+    """Write a design as a module that stands alone, once it tells there what it tells here."""
+    began = time.monotonic()
+    if target.file is not None and target.package is not None:
+        raise InputError("give --to FILE.py for a module or --package DIR for a package, not both")
+    if target.file is not None and target.file.suffix != ".py":
+        raise InputError(f"--to {target.file}: the name of a Python module ends in .py")
+    with reading(path) as archive:
+        design, run = _chosen(archive, prefix, number)
+        exported, proof, memory = _exported(archive, design, run, target, _backend(design, sandbox))
+    place = target.place(design.id)
+    wheel = _write(place, exported, memory, package=target.package is not None)
+    result = {
+        "design": design.id,
+        "run": run.id,
+        "path": str(place),
+        "wheel": str(wheel) if wheel is not None else None,
+        "memory": memory is not None,
+        "requires": list(exported.requires),
+        "lines": exported.text.count("\n"),
+        "proof": _proof_json(proof),
+        "seconds": round(time.monotonic() - began, 2),
+    }
+    if as_json:
+        say_json(result)
+    else:
+        _print(result, proof)
+
+
+def _chosen(archive: Archive, prefix: str, number: int | None) -> tuple[Design, Run]:
+    design = archive.design(prefix)
+    runs = archive.runs_of(design.id)
+    if number is not None and number not in runs:
+        raise InputError(f"run {number} has no design {design.id[:10]}; it is in run {runs[0]}")
+    return design, archive.run(runs[-1] if number is None else number)
+
+
+def _backend(design: Design, sandbox: Sandbox) -> Backend:
+    from sandbox.backend import FILESYSTEM
+    from sandbox.backends import choose
+
+    backend = choose(sandbox.name, runtime=sandbox.runtime)
+    if design.origin != "composed" and FILESYSTEM not in backend.isolates and not sandbox.allow_unsafe:
+        raise UntrustedError
+    return backend
+
+
+def _exported(
+    archive: Archive, design: Design, run: Run, target: Target, backend: Backend
+) -> tuple[Exported, Proof | None, str | None]:
+    """The module, what proves it, and what it has learned."""
+    from archive.export import module_of
+    from evolve.evidence import card, collected, questions
+    from evolve.prove import guests, prove, sample_of, taught
+    from sandbox.backend import DesignFault
+    from sandbox.source import SourceChecker
+
+    with SourceChecker() as checker:
+        checked = checker.check(design.source)
+    episodes = collected(archive, run)
+    lessons: list[Trajectory] | None = None
+    if target.memory_of is not None:
+        lessons = episodes if target.memory_of == run.id else collected(archive, archive.run(target.memory_of))
+    proof, state = None, None
+    try:
+        sample = sample_of(backend, design.source, episodes)
+
+        def module() -> Exported:
+            return module_of(design.source, checked.class_name, card(archive, run, design, proof), sample)
+
+        if target.proof or lessons is not None:
+            with guests(backend) as pool:
+                if target.proof:
+                    asked = questions(archive, run, design.id, episodes)
+                    proof, state = prove(pool, design.source, module(), episodes, asked)
+                if lessons is not None and (lessons is not episodes or not target.proof):
+                    state = taught(pool, module(), lessons)
+    except DesignFault as fault:
+        raise InputError(f"design {design.id[:10]} cannot be exported, for it fails: {fault}") from None
+    if lessons is None:
+        return module(), proof, None
+    if state is None:
+        raise InputError("what the design learned is larger than a sandbox gives out; export it without --with-memory")
+    return module(), proof, json.dumps(state)
+
+
+def _write(place: Path, exported: Exported, memory: str | None, *, package: bool) -> Path | None:
+    from archive.packaging import write_package
+
+    if package:
+        return write_package(place, exported, memory)
+    place.write_text(exported.text, encoding="utf-8")
+    if memory is not None:
+        place.with_suffix(".json").write_text(memory, encoding="utf-8")
+    return None
+
+
+def _proof_json(proof: Proof | None) -> dict[str, Any] | None:
+    if proof is None:
+        return None
+    return {
+        "episodes": proof.episodes,
+        "queries": proof.queries,
+        "items": proof.items,
+        "as_recorded": proof.recorded,
+        "seconds": round(proof.seconds, 2),
+    }
+
+
+def _print(result: dict[str, Any], proof: Proof | None) -> None:
+    needs = ", ".join(result["requires"]) or "the standard library only"
+    say(f"Wrote design {result['design'][:10]} to {result['path']}: {result['lines']} lines, needs {needs}")
+    if result["wheel"] is not None:
+        say(f"wheel     {result['wheel']}")
+    if proof is not None:
+        same = f", {proof.recorded} of them also those of the archive" if proof.recorded else ""
+        say(f"the same  {proof.items} items in answer to {proof.queries} queries after {proof.episodes} episodes{same}")
+    else:
+        say("the same  not proved, for --no-proof was given")
+    module = Path(result["path"]).stem
+    say(f"Try it:   python -m {module} --selftest")
