@@ -9,6 +9,7 @@ import textwrap
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from archive.joining import CARRIED, GUEST, Defined, Joined, import_lines, is_ours, resolve
 from archive.parts import Module, imported, own
@@ -87,8 +88,9 @@ def written(source: str) -> Written:
     tree = ast.parse(source)
     documented = ast.get_docstring(tree) is not None
     body = tree.body[1:] if documented else tree.body
-    taken = [statement for statement in body if isinstance(statement, ast.Import | ast.ImportFrom)]
-    rest = [statement for statement in body if not isinstance(statement, ast.Import | ast.ImportFrom)]
+    first = next((at for at, each in enumerate(body) if not _is_import(each)), len(body))
+    taken = [each for at, each in enumerate(body) if _is_import(each) and (at < first or _takes_ours(each))]
+    rest = [each for each in body if each not in taken]
     imports = {name: each for statement in taken for name, each in imported(statement) if each.module != "__future__"}
     features = tuple(
         a.name for s in taken if isinstance(s, ast.ImportFrom) and s.module == "__future__" for a in s.names
@@ -96,12 +98,21 @@ def written(source: str) -> Written:
     out = [*taken, *(tree.body[:1] if documented else [])]
     gone = {line for statement in out for line in range(statement.lineno, (statement.end_lineno or 0) + 1)}
     lines = source.splitlines()
-    if gone & {line for statement in rest for line in (statement.lineno, statement.end_lineno or 0)}:
-        text = "\n\n".join(map(ast.unparse, rest))  # several statements on a line
+    crowded = gone & {line for statement in rest for line in (statement.lineno, statement.end_lineno or 0)}
+    if crowded or any(unicodedata.category(c) in ("Cc", "Cf") for c in source if c not in "\n\t"):
+        text = "\n\n".join(map(ast.unparse, rest))  # its layout would mislead, or cannot be kept
     else:
         text = "\n".join(line for number, line in enumerate(lines, 1) if number not in gone)
     module = Module("", imports, (), frozenset(bound(rest)))
     return Written(module, "\n".join(map(ast.unparse, taken)), text.strip("\n"), features)
+
+
+def _is_import(statement: ast.stmt) -> TypeGuard[ast.Import | ast.ImportFrom]:
+    return isinstance(statement, ast.Import | ast.ImportFrom)
+
+
+def _takes_ours(statement: ast.Import | ast.ImportFrom) -> bool:
+    return any(is_ours(each) for _, each in imported(statement))
 
 
 def module_of(source: str, class_name: str, card: Card, sample: Mapping[str, object]) -> Exported:

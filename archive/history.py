@@ -47,8 +47,9 @@ class Recorded(NamedTuple):
     key: bytes
 
 
-def listing(archive: Archive, run_id: int, role: str) -> list[Listed]:
-    """All designs of a run in the order of proposal, baselines first, with their scores on a role's tasks."""
+def listing(archive: Archive, run_id: int, role: str, designs: Collection[str] | None = None) -> list[Listed]:
+    """A run's designs in the order of proposal, baselines first, with their scores on a role's tasks: all, or some."""
+    some = [] if designs is None else [col(Member.design_id).in_(designs)]
     newest = select(func.max(Event.id)).where(Event.run_id == run_id).group_by(col(Event.design_id))
     asked = Evaluation.run_id == run_id, Evaluation.role == role
     latest = select(func.max(Evaluation.id)).where(*asked).group_by(col(Evaluation.design_id))
@@ -61,11 +62,19 @@ def listing(archive: Archive, run_id: int, role: str) -> list[Listed]:
         .join(Design, col(Design.id) == Member.design_id)
         .join(Event, event)
         .outerjoin(Evaluation, evaluation)
-        .where(Member.run_id == run_id)
+        .where(Member.run_id == run_id, *some)
         .order_by(col(Member.number), col(Member.change))
     )
     with archive.columns() as connection:
         return [Listed(*row) for row in connection.execute(statement)]
+
+
+def beginning(archive: Archive, run_id: int, prefix: str) -> list[str]:
+    """The designs of a run whose ids begin like this; two stand for more."""
+    alike = col(Member.design_id) >= prefix, col(Member.design_id) < prefix + "\U0010ffff"
+    with archive.columns() as connection:
+        found = connection.execute(select(Member.design_id).where(Member.run_id == run_id, *alike).limit(2))
+        return [design for (design,) in found]
 
 
 def sources(archive: Archive, run_id: int) -> Iterator[tuple[str, str]]:

@@ -49,7 +49,8 @@ class Joined:
         self.imports: dict[str, Import] = {name: each for name, each in design.imports.items() if not is_ours(each)}
         """What the joined module imports, by the name that it has there."""
         self._shadowed = _BUILTINS & {*design.bound, *self.imports}
-        self._taken = {*design.bound, *self.imports, *_BUILTINS}
+        others = {name for name, each in design.imports.items() if is_ours(each) and each.name not in (name, "*")}
+        self._taken = {*design.bound, *others, *self.imports, *_BUILTINS}
         reached = self._reached([self._substituted(each) for each in wanted])
         for module in _ordered({entity.module for entity in reached}):
             chosen = {entity.name for entity in reached if entity.module == module}

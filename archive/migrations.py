@@ -29,6 +29,11 @@ STEPS: dict[int, Sequence[str]] = {
         " tokens_out INTEGER NOT NULL, cached INTEGER NOT NULL, dollars FLOAT, created FLOAT NOT NULL,"
         " PRIMARY KEY (run_id, number))",
         "CREATE INDEX manifest_of_design ON manifest (run_id, design_id)",
+        "CREATE TABLE diagnosis (run_id INTEGER NOT NULL, design_id VARCHAR NOT NULL, profile BLOB NOT NULL,"
+        " author VARCHAR NOT NULL, created FLOAT NOT NULL, PRIMARY KEY (run_id, design_id))",
+        "CREATE TABLE front (run_id INTEGER NOT NULL, design_id VARCHAR NOT NULL, performance FLOAT NOT NULL,"
+        " cost FLOAT NOT NULL, delay FLOAT NOT NULL, entered INTEGER NOT NULL, beaten INTEGER,"
+        " PRIMARY KEY (run_id, design_id))",
         "ALTER TABLE evaluation ADD COLUMN llm_tokens INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE evaluation ADD COLUMN llm_dollars FLOAT DEFAULT 0",
         "ALTER TABLE episode ADD COLUMN tokens_in INTEGER",

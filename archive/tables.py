@@ -140,6 +140,7 @@ class Manifest(SQLModel, table=True):
     reason: str = ""
     """Why nothing came of it."""
     calls: int = 0
+    """Answers that were of use; what else was paid is in the ledger."""
     tokens_in: int = 0
     tokens_out: int = 0
     cached: int = 0
@@ -147,6 +148,34 @@ class Manifest(SQLModel, table=True):
     dollars: float | None = None
     """None where the price of a call is unknown. Calls that the archive answered count as recorded."""
     created: float
+
+
+class Diagnosis(SQLModel, table=True):
+    """What is wrong with a design that is to have descendants, found once for all of them."""
+
+    run_id: int = Field(primary_key=True)
+    design_id: str = Field(primary_key=True)
+    profile: bytes
+    """Compressed JSON: `defects`, each a list of part, name, severity, evidence, remedy; `signs`; `author`."""
+    author: str = ""
+    """The model that found them; empty where they were measured."""
+    created: float
+
+
+class Front(SQLModel, table=True):
+    """A design that was on its run's Pareto front: when it was told of, no other one was at least as good in all."""
+
+    run_id: int = Field(primary_key=True)
+    design_id: str = Field(primary_key=True)
+    performance: float
+    cost: float
+    """Tokens an episode: those retrieved, and those of language models that the design itself used."""
+    delay: float
+    """Seconds; in a reproducible run counted, see `evolve.strategies.evidence`."""
+    entered: int
+    """How many designs had been told with a score, it included."""
+    beaten: int | None = None
+    """How many when another one took its place; none while it is on the front."""
 
 
 class Episode(SQLModel, table=True):

@@ -15,6 +15,7 @@ from archive.tables import SCORED, Request, State
 from domains.base import Role
 from evolve.desk import Desk
 from evolve.errors import InputError
+from evolve.front import KeptFront
 from evolve.judging import Trial
 from evolve.population import Population
 from evolve.proposers.base import Brief, Commission, Proposer
@@ -73,6 +74,7 @@ class Conversation:
         self._rejected = 0
         """Of those that were told."""
         self._desk = Desk(search)
+        self._front = KeptFront(search.archive, search.run_id, search.evidence)
         self._signatures: dict[bytes, str] = {}
         """Of the designs that were told."""
 
@@ -242,6 +244,7 @@ class Conversation:
         progress.dropped += ending.dropped
         if ending.dropped:
             return
+        self._front.tell(ending.design, len(self.population.scores))
         if progress.best is None or ending.score > progress.best[1].mean:
             scores = self.search.judge.scores(ending.design, Role.DEPLOYMENT)
             progress.best = (ending.design, mean(scores))

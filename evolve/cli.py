@@ -54,7 +54,7 @@ def run(
     domain: DomainOption = None,
     agent: AgentOption = None,
     strategy: Annotated[
-        str | None, typer.Option(help="What to try next: alma, best-of-n, random or sequential.")
+        str | None, typer.Option(help="What to try next: alma, memevolve, best-of-n, random, sequential.")
     ] = None,
     proposer: Annotated[
         str | None, typer.Option(help="Who writes designs: genetic, a model, or agent:MODEL, which reads the archive.")
@@ -79,6 +79,9 @@ def run(
     temperature: Annotated[float | None, typer.Option(help="alma: temperature of its softmax.")] = None,
     step_size: Annotated[int | None, typer.Option(help="alma: parents drawn without replacement.")] = None,
     elite: Annotated[int | None, typer.Option(help="sequential: how many of the best may be parents.")] = None,
+    survivors: Annotated[int | None, typer.Option(help="memevolve: how many have descendants at a time.")] = None,
+    descendants: Annotated[int | None, typer.Option(help="memevolve: how many each of them has.")] = None,
+    diagnosed: Annotated[int | None, typer.Option(help="memevolve: tasks that they are diagnosed by.")] = None,
     memory_model: MemoryModelOption = None,
     memory_tokens: MemoryTokensOption = None,
     embedder: EmbedderOption = None,
@@ -151,6 +154,21 @@ def show(
     from evolve.commands.design import show_design
 
     show_design(archive, design, run_number, as_json=as_json)
+
+
+@app.command()
+def pareto(
+    run_number: Annotated[int | None, typer.Argument(metavar="RUN", help="By default the newest.")] = None,
+    archive: ArchiveOption = ARCHIVE,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the designs of a run that none beats in score, cost and delay together, and what they were diagnosed with.
+
+    Example: evolve pareto 1
+    """
+    from evolve.commands.pareto import show_pareto
+
+    show_pareto(archive, run_number, as_json=as_json)
 
 
 @app.command()

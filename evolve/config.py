@@ -69,6 +69,9 @@ class RunConfig(BaseModel):
     temperature: float = Field(default=0.5, gt=0, description="alma: of the softmax over parents")
     step_size: int = Field(default=5, ge=1, description="alma: parents drawn without replacement in a step")
     elite: int = Field(default=5, ge=1, description="sequential: how many of the best may be parents")
+    survivors: int = Field(default=1, ge=1, description="memevolve: K, designs of a generation that have descendants")
+    descendants: int = Field(default=3, ge=1, description="memevolve: S, descendants of each of them")
+    diagnosed: int = Field(default=6, ge=0, description="memevolve: reflection tasks that a survivor is diagnosed by")
     memory_model: str | None = Field(
         default=None, min_length=1, description="the model behind `toolkit.llm`, PROVIDER:MODEL; by default none"
     )
@@ -133,7 +136,10 @@ FREE = (
 )
 """Fields outside a run's identity: more designs extend it; the others change its pace, and the order of its results."""
 
-LATER = ("mode", "small", "drop_margin", "memory_model", "memory_tokens", "embedder", "context", "roles")
+LATER = (
+    *("mode", "small", "drop_margin", "memory_model", "memory_tokens", "embedder", "context", "roles"),
+    *("survivors", "descendants", "diagnosed"),
+)
 """Fields that part runs only where they are not at their default."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from archive.tables import Manifest, State
@@ -48,6 +49,7 @@ class Desk:
         self.run_id = search.run_id
         self.config = search.config
         self.domain = search.domain
+        self.evidence = search.evidence
         self.say: Callable[[str], None] = search.note
         """Say something that is worth a person's eye."""
         members = self.archive.members(self.run_id)
@@ -62,7 +64,7 @@ class Desk:
         assert self._search.asker is not None, "a proposer that asks a model is made only where there is one"
         return self._search.asker
 
-    @property
+    @cached_property
     def described(self) -> DomainInfo:
         """What is said of the domain."""
         from domains import registry
@@ -72,7 +74,12 @@ class Desk:
     @property
     def example(self) -> Trajectory | None:
         """An episode of those that fill every memory."""
-        return next(iter(self._search.collection), None)
+        return next(iter(self.collection), None)
+
+    @property
+    def collection(self) -> Sequence[Trajectory]:
+        """The episodes that fill every memory."""
+        return self._search.collection
 
     # Entering designs
 

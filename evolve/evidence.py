@@ -159,7 +159,8 @@ def _proof(proof: Proof | None) -> str:
     if proof is None:
         return "not made; the self-test was recorded from the design itself"
     same = f", {proof.recorded} of them as the archive recorded them" if proof.recorded else ""
+    variant = "; both without the language model that it would ask" if proof.wanted_llm else ""
     return (
         f"built from {proof.episodes} recorded episodes it told the same {proof.items} items as its design in answer to"
-        f" {proof.queries} queries{same}"
+        f" {proof.queries} queries{same}{variant}"
     )

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from archive.history import Listed, Recorded, listing, recorded, sources, trajectories
+from archive.history import Listed, Recorded, beginning, listing, recorded, sources, trajectories
 from archive.tables import State
 from domains.base import Role
 from evolve.errors import InputError
@@ -102,8 +102,15 @@ class History:
 
     def designs(self) -> list[Listed]:
         """All designs, those of people first, then in the order of proposal."""
-        lines = [line for line in listing(self.archive, self.run_id, Role.DEPLOYMENT) if self._knows(line.design)]
-        return [line._replace(state=State.EVALUATED, reason="") if line.state in FINALS else line for line in lines]
+        return self._lines(None)
+
+    def _lines(self, designs: Sequence[str] | None) -> list[Listed]:
+        lines = listing(self.archive, self.run_id, Role.DEPLOYMENT, designs)
+        return [
+            line._replace(state=State.EVALUATED, reason="") if line.state in FINALS else line
+            for line in lines
+            if self._knows(line.design)
+        ]
 
     def _knows(self, design: str) -> bool:
         return self._known is None or design in self._known
@@ -118,13 +125,18 @@ class History:
 
     def find(self, prefix: str) -> str:
         """The id of the run's design that begins like this; raises `InputError`."""
-        return self._line(prefix).design
+        found = [design for design in beginning(self.archive, self.run_id, prefix) if self._knows(design)]
+        if not prefix or len(found) != 1:
+            problem = "more than one design" if found else "no design"
+            raise InputError(f"run {self.run_id} has {problem} whose id begins with {prefix!r}")
+        return found[0]
 
     def show(self, prefix: str) -> Account:
         """All that is known of a design; raises `InputError` where the run has none that begins like this."""
-        listed = {line.design: line for line in self.designs()}
-        line = _only(list(listed.values()), prefix, self.run_id)
-        return self._account(line, listed, self._without_memory())
+        archive, run_id, design = self.archive, self.run_id, self.find(prefix)
+        family = [*archive.parents_of(run_id, design), *archive.children_of(run_id, design)]
+        listed = {line.design: line for line in self._lines([design, *family])}
+        return self._account(listed[design], listed, self._without_memory())
 
     def accounts(self) -> Iterator[Account]:
         """All that is known of each design, in the order of `designs`."""
@@ -155,7 +167,7 @@ class History:
 
     def diff(self, a: str, b: str) -> Difference:
         """How the second design differs from the first; raises `InputError`."""
-        first, second = self._line(a), self._line(b)
+        first, second = (self._lines([self.find(prefix)])[0] for prefix in (a, b))
         sources = [self.archive.exactly(line.design).source for line in (first, second)]
         theirs, ours = (task_scores(self.archive, self.run_id, line.design) for line in (first, second))
         text = unified_diff(sources[0], sources[1], first.design[:10], second.design[:10])
@@ -194,9 +206,6 @@ class History:
         orders = {order.key: order for order in self._plan.collect()}
         for key, value in trajectories(self.archive, list(orders)):
             yield Watched("", orders[key].seed - self._plan.first_seed, frames.unpack(Trajectory, value))
-
-    def _line(self, prefix: str) -> Listed:
-        return _only(self.designs(), prefix, self.run_id)
 
 
 def history_of(archive: Archive, run_id: int, config: RunConfig, known: Collection[str] | None = None) -> History:
@@ -250,14 +259,6 @@ def flips(ours: Scores, theirs: Scores) -> Flips:
 def unified_diff(a: str, b: str, name_of_a: str, name_of_b: str) -> str:
     """What differs between two sources."""
     return "\n".join(difflib.unified_diff(a.splitlines(), b.splitlines(), name_of_a, name_of_b, lineterm=""))
-
-
-def _only(lines: Sequence[Listed], prefix: str, run_id: int) -> Listed:
-    found = [line for line in lines if prefix and line.design.startswith(prefix)]
-    if len(found) != 1:
-        problem = "no design" if not found else "more than one design"
-        raise InputError(f"run {run_id} has {problem} whose id begins with {prefix!r}")
-    return found[0]
 
 
 def _gain(ours: Scores, theirs: Scores) -> Estimate | None:

@@ -21,6 +21,7 @@ from evolve.proposers.base import Proposal
 from evolve.results import answered
 from evolve.scheduler import Activity, Scheduler
 from evolve.statistics import Scores, mean
+from evolve.strategies.evidence import Evidence
 from sandbox.guest import Trajectory, frames
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ class Search:
         self.watch = watch
         self.plan = make_plan(config, domain, agent)
         self.judge = Judge(archive, run.id, config, self.plan, checker, self.note, isolated=isolated)
+        self.evidence = Evidence(archive, run.id, counted=config.reproducible, budget=config.memory_budget)
+        """What the archive says of the run's designs."""
         self.progress = Progress(total=config.designs)
         self.baselines: dict[str, Scores] = {}
         """Scores by task of each baseline, on the role that was evaluated last."""

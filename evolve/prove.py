@@ -58,6 +58,8 @@ class Proof:
     recorded: int
     """Queries whose answer was also that of the archive."""
     seconds: float
+    wanted_llm: bool
+    """Whether the design would ask a language model, which it had not here."""
 
 
 class DifferentError(InputError):
@@ -69,6 +71,7 @@ class Answers:
     """What a design told for each question, by step."""
 
     told: Sequence[Sequence[Told]]
+    asked_llm: bool
     state: Any = None
     """The built memory, where it was asked for."""
 
@@ -94,7 +97,7 @@ def told_by(pool: Pool, source: str, learned: Sequence[Trajectory], questions: S
         for question in questions:
             with session.episode() as episode:
                 told.append(_ask(episode, question, steps))
-        return Answers(told)
+        return Answers(told, session.asked_llm)
 
 
 def told_by_module(
@@ -105,7 +108,7 @@ def told_by_module(
         _build(session, adapter(exported), learned)
         with session.episode() as episode:
             told = [_ask(episode, question, steps) for question in questions]
-        return Answers(told, _dumped(session))
+        return Answers(told, session.asked_llm, _dumped(session))
 
 
 def prove(
@@ -130,7 +133,8 @@ def prove(
     answers = [told for each in theirs.told for told in each]
     recorded = sum(question.recorded is not None and not steps for question in questions)
     spent = time.monotonic() - began
-    return Proof(len(learned), len(answers), sum(map(len, answers)), recorded, spent), theirs.state
+    items = sum(map(len, answers))
+    return Proof(len(learned), len(answers), items, recorded, spent, ours.asked_llm), theirs.state
 
 
 def taught(pool: Pool, exported: Exported, lessons: Sequence[Trajectory]) -> Any:

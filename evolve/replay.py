@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from archive.fronts import diagnosis
 from archive.tables import Request, Run
 from evolve.asking import randomness
 from evolve.config import RunConfig
+from evolve.diagnosis import DefectProfile
 from evolve.errors import InputError
 from evolve.population import Population
 from evolve.proposers.base import DRAWS, AtOnce, Brief, Writer
+from evolve.proposers.diagnosing import Diagnosing, briefed
 from evolve.proposers.registry import make as make_proposer
 from evolve.results import DEPLOYMENT, baseline_scores
 from evolve.strategies.base import Propose
+from evolve.strategies.evidence import Evidence
 from evolve.strategies.registry import make as make_strategy
 from evolve.submission import SUBMITTED
 from sandbox.source import SourceRejected
@@ -42,9 +46,15 @@ class Replay:
         self.archive = archive
         self.checker = checker
         self.config = RunConfig.model_validate_json(run.config)
-        self.strategy, proposer = make_strategy(self.config), make_proposer(self.config)
-        self.writer = proposer.writer if isinstance(proposer, AtOnce) else None
+        counted, budget = self.config.reproducible, self.config.memory_budget
+        self.strategy = make_strategy(self.config, Evidence(archive, run.id, counted=counted, budget=budget))
+        proposer = make_proposer(self.config)
+        self.diagnoses = isinstance(proposer, Diagnosing)
+        """Whether parents were diagnosed before anything was written."""
+        inner = proposer.inner if isinstance(proposer, Diagnosing) else proposer
+        self.writer = inner.writer if isinstance(inner, AtOnce) else None
         """What wrote the designs; none where a model did, which is not asked again."""
+        self.run_id = run.id
         self.requests = archive.requests(run.id)
         numbers = {member.design_id: member.number for member in archive.members(run.id)}
         rows = {row.design_id: row.score for row in archive.evaluations(run.id, DEPLOYMENT) if numbers[row.design_id]}
@@ -79,14 +89,14 @@ class Replay:
             return Decision(number, design, "the proposer would not write this design from these parents")
         return Decision(number, design, "")
 
-    def _is_written_again(self, writer: Writer, number: int, payload: dict[str, object], design: str) -> bool:
+    def _is_written_again(self, writer: Writer, number: int, payload: dict[str, Any], design: str) -> bool:
         """Whether the proposer draws the design; the draws before it were in the run already, or no designs."""
-        parents = payload["parents"]
-        assert isinstance(parents, list)
-        sources = [self.archive.exactly(parent).source for parent in parents]
+        sources = [self.archive.exactly(parent).source for parent in payload["parents"]]
         brief, rng = Brief.unpack(payload["brief"]), randomness(self.config.seed, number, 1)
-        for _ in range(DRAWS):
-            proposal = writer.write(sources, brief, rng)
+        kept = diagnosis(self.archive, self.run_id, payload["parents"][0]) if payload["parents"] else None
+        profile = DefectProfile.unpack(kept) if kept is not None else DefectProfile()
+        for draw in range(DRAWS):
+            proposal = writer.write(sources, briefed(brief, profile, draw) if self.diagnoses else brief, rng)
             try:
                 if self.checker.check(proposal.source).hash == design:
                     return True

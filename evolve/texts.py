@@ -153,7 +153,7 @@ def account_text(account: Account) -> str:
         *(f"child: {_relative(child)}" for child in account.children),
         *flips_lines(account.flips),
     ]
-    for event in account.life:
+    for event in (each for each in account.life if each.reason):
         lines += _said(f"life: {event.state}", event.reason, WHOLE)
     return "\n".join(lines) + f"\nsource:\n{clean(account.design.source)}\n"
 

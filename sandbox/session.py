@@ -24,7 +24,9 @@ EPISODE_OPS = frozenset({"retrieve", "observe"})
 """The calls that an episode's forked child answers."""
 
 _MAX_CREDIT = 60.0
-"""Seconds that the host's own work for toolkit calls can add to one call's deadline; a model's come on top."""
+"""Seconds that the host's own work for toolkit calls can add to one call's deadline."""
+_ALLOWED = frozenset({"llm", "embed"})
+"""Toolkit calls whose seconds come on top: models may make them wait, and the design's allowances bound them."""
 _STATE_SPARE = 1024
 """Bytes of a frame with a dumped state that are not the state."""
 _MAX_NAME = 200
@@ -210,7 +212,7 @@ class DesignSession:
             if type(reply.get("episode")) is not type(episode) or reply.get("episode") != episode:
                 raise frames.FrameError("a toolkit call of an episode that was not asked")
             spent = self._answer_toolkit(reply, deadline, calls)
-            if reply["call"] == "llm":  # bounded by the design's tokens
+            if reply["call"] in _ALLOWED:
                 latest += spent
             deadline = min(deadline + spent, latest)
         if reply.get("id") != request["id"] or not ("error" in reply or "result" in reply):

@@ -3,9 +3,9 @@
     .venv/bin/python scripts/bench_flight.py
 
 Runs a search on `recall` whose agent is a model that takes two seconds for each action, of which so many may be under
-way at once: once as it is, and once with a barrier after each `step_size` designs, as ALMA has it. The model is a server
-in a process of its own, which also counts: what it says is the share of the allowed calls that it was answering, from
-the first request of the search to its last result. Collection and baselines are played before, without waiting.
+way at once: once as it is, and once with a barrier after each `step_size` designs, as ALMA has it. The model is a
+server in a process of its own, which also counts: what it says is the share of the allowed calls that it was answering,
+from the first request of the search to its last result. Collection and baselines are played before, without waiting.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,12 @@ class Model:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection: calls, and questions of this script."""
+        with suppress(EOFError):
+            await self.converse(reader, writer)
+        writer.close()
+
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer until the other side has enough."""
         while head := await reader.readuntil(b"\r\n\r\n"):
             lines = head.decode().lower().split("\r\n")
             length = next((int(line.split(":")[1]) for line in lines if line.startswith("content-length")), 0)

@@ -19,6 +19,7 @@ from archive.tables import Look
 from domains.base import Role
 from evolve import finals
 from evolve.asking import Conversation
+from evolve.commands.show import estimate_json, estimate_text
 from evolve.config import RunConfig
 from evolve.judging import Trial
 from evolve.loop import BASELINES
@@ -106,9 +107,9 @@ def report(gains: dict[str, Differences], seconds: float) -> None:
     print(f"| strategy | {' | '.join(f'gain over {name}' for name in BASELINES)} | search seeds |")
     print("|---" * (len(BASELINES) + 2) + "|")
     for strategy, by_baseline in results.items():
-        cells = [f"{e.mean:+.3f} [{e.low:+.3f}, {e.high:+.3f}]" for e in by_baseline.values()]
+        cells = [estimate_text(gain, signed=True) for gain in by_baseline.values()]
         print(f"| {strategy} | {' | '.join(cells)} | {len(gains[strategy]['no_memory'])} |")
-    flat = {s: {b: [e.mean, e.low, e.high] for b, e in by_baseline.items()} for s, by_baseline in results.items()}
+    flat = {s: {b: estimate_json(gain) for b, gain in by_baseline.items()} for s, by_baseline in results.items()}
     print(json.dumps({"seconds": round(seconds), "gains": flat}))
 
 

@@ -30,6 +30,8 @@ HISTORY = 6000
 that what is sent begins alike for many turns, and a provider's cache of prefixes helps."""
 OBSERVATION = 1500
 """Tokens of one observation."""
+THOUGHT = 200
+"""Tokens of a thought that are kept."""
 LONGEST_ENUM = 64
 """Listed actions that a schema names; more are matched to a free text."""
 
@@ -42,7 +44,9 @@ class ReactAgent:
     def __init__(self, model: str, settings: Settings, asker: Asker | None = None) -> None:
         self.name = model
         self.settings = settings
-        self.version = f"react-{digest(settings, HISTORY, OBSERVATION, LONGEST_ENUM, *map(text_of, TEMPLATES))}"
+        self.version = (
+            f"react-{digest(settings, HISTORY, OBSERVATION, THOUGHT, LONGEST_ENUM, *map(text_of, TEMPLATES))}"
+        )
         self._asker = asker
 
     def begin(self, goal: str, instructions: str, seed: int, account: Account | None = None) -> ReactPlayer:
@@ -56,16 +60,17 @@ class ReactAgent:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What was observed, and what the agent thought and did."""
+    """What was observed, and what the agent said to it; about so many tokens are sent for both."""
 
     observation: str
-    thought: str
-    action: str
+    said: str
+    tokens: int
 
-    @property
-    def tokens(self) -> int:
-        """About what it takes to send it."""
-        return count_tokens(self.observation) + count_tokens(self.thought) + count_tokens(self.action)
+    @classmethod
+    def of(cls, observation: str, thought: str, action: str) -> Turn:
+        """A turn in which an action was taken for a reason."""
+        said = json.dumps({"thought": thought, "action": action}, ensure_ascii=False)
+        return cls(observation, said, count_tokens(observation) + count_tokens(said))
 
 
 class ReactPlayer:
@@ -90,13 +95,13 @@ class ReactPlayer:
         self._leave_out()
         reply = self._ask(observation, actions, items)
         answer = reply.value if reply is not None and isinstance(reply.value, dict) else {}
-        said = answer.get("action", reply.text if reply is not None and not answer else None)
-        action = matched(said, actions)
+        action = matched(answer.get("action", reply.text if reply is not None and not answer else None), actions)
         if action is None:
             self._account.misses += 1
             action = drawn(actions, self._purpose.sample, len(self._turns))
         thought = answer.get("thought")
-        self._turns.append(Turn(observation, clipped(thought, 200) if isinstance(thought, str) else "", action))
+        said = clipped(thought, THOUGHT) if isinstance(thought, str) else ""
+        self._turns.append(Turn.of(observation, said.encode("utf-8", "replace").decode(), action))
         return action
 
     def _ask(self, observation: str, actions: Sequence[str], items: Sequence[Item]) -> Reply | None:
@@ -127,7 +132,7 @@ class ReactPlayer:
         messages = [Message("system", text_of("play_react")), Message("system", memory)]
         for number, turn in enumerate(self._turns[self._skipped :]):
             messages.append(Message("user", self._shown(turn.observation, (), is_first=not number)))
-            messages.append(Message("assistant", json.dumps({"thought": turn.thought, "action": turn.action})))
+            messages.append(Message("assistant", turn.said))
         is_first = self._skipped == len(self._turns)
         return (*messages, Message("user", self._shown(observation, actions, is_first=is_first)))
 

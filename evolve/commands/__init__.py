@@ -1,18 +1,20 @@
 """What the CLI's commands do. Only these modules write to the terminal, all of them through `evolve.commands.show`.
 
 With `--json` a command writes one JSON value to standard output and nothing else; progress and complaints go to
-standard error. An *estimate* is `{"mean", "interval": [low, high], "n"}`: a mean over n tasks with its 95 % interval;
-it is null where there is none. A *design* is named by its whole id. Times are ISO 8601 in UTC, durations in seconds.
+standard error. An *estimate* is `{"mean", "interval": [low, high], "n"}`: a mean over n tasks, in dynamic mode over n
+passes, with its 95 % interval, which is null where n is 1; it is null where there is none. A *design* is named by its
+whole id. Times are ISO 8601 in UTC, durations in seconds.
 
 run, top    `run`, `status`, `domain`, `strategy`, `designs` (asked for), `evaluated`, `failed`, `rejected` (they told
             just what another one tells), `dropped` (on the small rung), `audited` (would have been dropped, and went
             on), `audited_better` (of these, ended above their parent), `audited_among_best` (of these, ended among as
             many best as there are finalists), `no_memory`, `nearest_trajectory` and `constant` (estimates), `archive`,
             `finalists`: a list of `design`, `searched` and `confirmed` (estimates of the gain), `optimism` (their
-            difference), `dominance` (probability of being better than another finalist), `controls` (gains by name:
-            `blank`, `shuffled`); `top`: a list of `rank`, `design`, `number`, `score`, `interval`, `n`, `gain`
-            (estimate, paired by task, over no memory), `gain_over_nearest`, `tokens`, `summary`, `change`; `run` also
-            has `played` and `reused`, the episodes of this sitting, and `models`, what `costs` says of the run
+            difference), `dominance` (probability of being better than another finalist, null after a single pass),
+            `controls` (gains by name: `blank`, `shuffled`); `top`: a list of `rank`, `design`, `number`, `score`,
+            `interval`, `n`, `gain` (estimate, paired by task, over no memory), `gain_over_nearest`, `tokens`,
+            `summary`, `change`; `run` also has `played` and `reused`, the episodes of this sitting, and `models`,
+            what `costs` says of the run
 runs        a list of `run`, `status` (running, interrupted, out of budget, done), `domain`, `agent`, `strategy`,
             `proposer`, `seed`, `designs`, `evaluated`, `failed`, `rejected`, `dropped`, `audited`, `audited_better`,
             `audited_among_best`, `best` (`design`, `score`, `interval`, `n`; or null), `cost` (of models: `calls` that
@@ -20,10 +22,11 @@ runs        a list of `run`, `status` (running, interrupted, out of budget, done
             `seconds`, `config` (all flags)
 show        `design`, `run`, `number` (0: a baseline), `state`, `reason`, `origin`, `summary`, `change`, `score`,
             `interval`, `n`, `no_memory`, `gain`, `gain_over_nearest`, `gain_over_parent`, `tokens`, `cut`, `calls`,
-            `seconds`, `cost` (on its account, as in `runs`), `parents` and `children` (`design`, `number`, `change`,
-            `score`), `lineage` (the same, first ancestor first), `life` (`state`, `reason`, `time`), `tasks` (`task`,
-            `score`, `no_memory`, `nearest_trajectory`, `parent`), `example` (`task`, `score`, `told`: a list of `step`
-            and `items`, a list of `id`, `text`: what was told first, and each change during the episode), `thoughts`
+            `seconds`, `cost` (of models on its account: `calls`, `tokens`, `dollars`), `parents` and `children`
+            (`design`, `number`, `change`, `score`), `lineage` (the same, first ancestor first), `life` (`state`,
+            `reason`, `time`), `tasks` (`task`, `score`, `no_memory`, `nearest_trajectory`, `parent`), `example`
+            (`task`, `score`, `told`: a list of `step` and `items`, a list of `id`, `text`: what was told first, and
+            each change during the episode), `thoughts`
             (of the model that wrote it, else null: `plan`, `manifest`, `came_true`, `attempts` as pairs of design and
             failure, `cut` from the prompts, `warnings`, and what it took), `source`
 costs       `run`, `calls` (paid), `hits` (answered by an earlier equal call, free), `tokens_in` and `cached` of them,
@@ -32,6 +35,10 @@ costs       `run`, `calls` (paid), `hits` (answered by an earlier equal call, fr
             `costs`: a list of the same for each `role` and `model`, or `design`; with --calls a list of `call`,
             `run_id`, `role`, `model`, `design`, `sample`, tokens, `dollars`, `seconds`, `finish`, `problem`, `hit_of`,
             `created`; with --call that one with `request` and `reply`
+pareto      `run`, `designs` (evaluated), `delay` (counted, or seconds), `front`: a list of `design`, `number`, `score`,
+            `interval`, `n`, `cost` (tokens an episode), `delay`, `entered` (after how many scores; null in an archive
+            that kept no fronts), `defects` (a list of `part`, `name`, `severity`, `evidence`, `remedy`); `former`: the
+            same of those that were on it, with `beaten` (after how many scores)
 diff        `a`, `b`, `equal`, `diff` (unified; of foreign code both in one layout, without comments)
 trace       `run`, `design`, `episodes`: a list of `task`, `repeat`, `score`, `success`, `length` (in steps); `episode`:
             the same of the one that is shown, with `goal`, `observation` (the first), `steps`: a list of `action`,

@@ -30,7 +30,8 @@ def run_search(config_file: Path | None, flags: dict[str, Any], path: Path, *, f
     from evolve.strategies.registry import make as make_strategy
 
     config = make_config(config_file, flags)
-    strategy, proposer = make_strategy(config), make_proposer(config)
+    make_strategy(config)  # refuses an unknown one before anything is written
+    proposer = make_proposer(config)
     spent = ""
     with View() as view:
         try:
@@ -39,7 +40,7 @@ def run_search(config_file: Path | None, flags: dict[str, Any], path: Path, *, f
                 search = sitting.search
                 specs = search.prepare(Role.DEPLOYMENT, config.deployment)
                 search.evaluate_baselines(Role.DEPLOYMENT, specs, config.repeats)
-                Conversation(search, strategy, proposer, specs).run()
+                Conversation(search, make_strategy(config, search.evidence), proposer, specs).run()
                 finals.play(search)
         except SpentError as error:
             spent = str(error)

@@ -9,7 +9,7 @@ from evolve.errors import InputError
 from evolve.llm import keys
 from evolve.llm.base import Finish, Message, ModelRefusedError, Reply, Request, ToolCall, Usage
 from evolve.llm.exchange import CONNECT, count, exchange
-from evolve.llm.models import TransientError, UnusableError
+from evolve.llm.models import TransientError, UnusableError, is_here
 from evolve.llm.openai import NO_KEY
 from evolve.llm.structured import value_of
 from sandbox.guest import count_tokens
@@ -47,7 +47,10 @@ class Anthropic:
         self._is_own = url is None
         self._module = anthropic
         base = url.removesuffix("/v1") if url else OWN
-        self._client = anthropic.AsyncAnthropic(api_key=self._key or NO_KEY, base_url=base, max_retries=0)
+        http = anthropic.DefaultAsyncHttpxClient(trust_env=False) if is_here(url) else None
+        self._client = anthropic.AsyncAnthropic(
+            api_key=self._key or NO_KEY, base_url=base, max_retries=0, http_client=http
+        )
         self._thoughts: dict[str, list[dict[str, Any]]] = {}
 
     async def complete(self, model: str, request: Request, timeout: float) -> Reply:

@@ -23,6 +23,9 @@ def parameters(asked: dict[str, Any]) -> Any:
     params.port = 0
     params.api_keys = [asked["key"]]
     params.n_parallel = asked["slots"]
+    # Threads meet after every layer. Half the processors: one thread that has to wait for its turn, because episodes
+    # are played beside it, holds up all the others.
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = max(1, len(os.sched_getaffinity(0)) // 2)
     params.n_ctx = asked["context"] * asked["slots"]
     params.chat_template = asked["template"]
     params.cache_ram_mib = KEPT_MIB

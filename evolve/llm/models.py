@@ -9,6 +9,7 @@ from typing import Literal, Protocol, get_args
 from urllib.parse import urlsplit
 
 from evolve.errors import InputError
+from evolve.llm import keys
 from evolve.llm.base import BadAnswerError, ModelAwayError, Reply, Request, Usage
 
 Maker = Literal["openai", "anthropic", "local"]
@@ -49,9 +50,9 @@ class TransientError(ModelAwayError):
 class UnusableError(BadAnswerError):
     """An answer without content, or with a tool call that can not be read. It was paid all the same: see `reply`."""
 
-    def __init__(self, message: str, reply: Reply) -> None:
+    def __init__(self, message: str, reply: Reply | None = None) -> None:
         super().__init__(message)
-        self.reply = reply
+        self.reply = reply or Reply("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,16 @@ def unit(vector: Sequence[float]) -> list[float]:
     return [value / length for value in vector] if length else list(vector)
 
 
+def is_here(url: str | None) -> bool:
+    """Whether an address is this machine's own, where no proxy leads.
+
+    >>> [is_here(url) for url in ("http://127.0.0.1:8080/v1", "http://localhost", "https://host.org", None)]
+    [True, True, False, False]
+    """
+    host = urlsplit(url).hostname if url else None
+    return host is not None and (host in ("localhost", "::1") or host.startswith("127."))
+
+
 def _checked(url: str) -> str:
     parts = urlsplit(url)
     try:
@@ -136,6 +147,6 @@ def _checked(url: str) -> str:
     if parts.username or parts.password or parts.query or parts.fragment:
         raise InputError(
             f"the address of the server {parts.hostname} holds more than a host and a path; a model's name is written "
-            "to the archive, so a key belongs into the environment, as MODEL_SERVER_KEY"
+            f"to the archive, so a key belongs into the environment, as {keys.SERVER}"
         )
     return url.rstrip("/")

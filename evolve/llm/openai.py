@@ -8,7 +8,7 @@ from evolve.errors import InputError
 from evolve.llm import keys
 from evolve.llm.base import Finish, Message, ModelRefusedError, Reply, Request, ToolCall, Usage
 from evolve.llm.exchange import CONNECT, count, exchange, read_json
-from evolve.llm.models import TransientError, UnusableError, unit
+from evolve.llm.models import TransientError, UnusableError, is_here, unit
 from evolve.llm.structured import is_strict, value_of
 from sandbox.guest import count_tokens
 
@@ -30,7 +30,10 @@ class OpenAI:
             raise InputError(f"OpenAI's models need a key: set {keys.OPENAI} in the environment or in .env")
         self._is_own = url is None
         self._module = openai
-        self._client = openai.AsyncOpenAI(api_key=self._key or NO_KEY, base_url=url or OWN, max_retries=0)
+        http = openai.DefaultAsyncHttpxClient(trust_env=False) if is_here(url) else None
+        self._client = openai.AsyncOpenAI(
+            api_key=self._key or NO_KEY, base_url=url or OWN, max_retries=0, http_client=http
+        )
 
     async def complete(self, model: str, request: Request, timeout: float) -> Reply:
         """See `Provider`."""

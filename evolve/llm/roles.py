@@ -16,6 +16,7 @@ MEMORY = "memory"
 EMBED = "embed"
 PROPOSE = "propose"
 REFLECT, IMPLEMENT, REPAIR = "reflect", "implement", "repair"
+DIAGNOSE = "diagnose"
 
 STATIC = "static"
 """The embedder that is no language model of a provider."""
@@ -27,6 +28,7 @@ DEFAULTS = {
     IMPLEMENT: Settings(max_tokens=24_000),
     REPAIR: Settings(max_tokens=24_000),
     PROPOSE: Settings(max_tokens=24_000),
+    DIAGNOSE: Settings(max_tokens=16_000),
     AGENT: Settings(max_tokens=1_024),
     MEMORY: Settings(max_tokens=1_024),
 }
@@ -48,6 +50,8 @@ def models_of(config: RunConfig) -> dict[str, str]:
     proposer = config.proposer.removeprefix(AGENTIC)
     if is_spec(proposer):
         found.update(dict.fromkeys((PROPOSE,) if agentic else (REFLECT, IMPLEMENT, REPAIR), proposer))
+        if config.strategy == "memevolve":
+            found[DIAGNOSE] = proposer
     if is_spec(config.agent):
         found[AGENT] = config.agent
     if config.memory_model is not None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -12,20 +13,32 @@ from evolve.proposers import blocks, expressions
 from evolve.proposers.base import Brief, Proposal
 from evolve.proposers.genome import Genome, read, write
 
-Operator = Callable[[Genome, Sequence[Genome], np.random.Generator], str | None]
-"""Edits a genome in place, given the other parents, and says what it did; None where it does not apply."""
+
+class Operator(Protocol):
+    """Edits a genome in place, given the other parents, and says what it did; None where it does not apply."""
+
+    def __call__(
+        self, genome: Genome, others: Sequence[Genome], rng: np.random.Generator, part: str = ""
+    ) -> str | None:
+        """With a part named, only that one is touched."""
+
 
 MOST_LAYERS = 4
 MOST_EDITS = 4
 RECOMPOSE = "recompose"
 """Drawn in place of an operator: leave the parent, so that a search is not held by the neighbourhood it began in."""
+PATIENCE = 50
+"""Draws of operators that do not apply, after which the weights that a brief gives are left aside, then its part."""
 
 
 class GeneticProposer:
     """Composes a fresh design from nothing, edits one parent, or crosses several."""
 
     def write(self, parents: Sequence[str], brief: Brief, rng: np.random.Generator) -> Proposal:
-        """Apply one operator, at times more, drawn by the brief's weights, `DEFAULT_WEIGHTS` where it has none."""
+        """Apply one operator, at times more, drawn by the brief's weights, `DEFAULT_WEIGHTS` where it has none.
+
+        Where the brief names a part, only that is changed, and the parent is not left.
+        """
         names = [self._operator(brief, rng) for _ in range(min(MOST_EDITS, int(rng.geometric(0.5))))]
         if not parents or RECOMPOSE in names:
             genome = fresh(rng)
@@ -40,16 +53,21 @@ class GeneticProposer:
         return Proposal(write(genome, describe(genome)), "; ".join(changes), "composed")
 
     def _operator(self, brief: Brief, rng: np.random.Generator) -> str:
-        names = list(DEFAULT_WEIGHTS)
+        names = [name for name in DEFAULT_WEIGHTS if brief.part not in FIELDS or brief.part in TOUCHED[name]]
         weights = np.array([brief.operators.get(name, DEFAULT_WEIGHTS[name]) for name in names])
+        if not weights.any():
+            weights = np.ones(len(names))
         return names[int(rng.choice(len(names), p=weights / weights.sum()))]
 
     def _edit(self, genome: Genome, name: str, others: Sequence[Genome], brief: Brief, rng: np.random.Generator) -> str:
         """Apply the named operator, or where it does not apply another one."""
-        while True:
-            if name != RECOMPOSE and (change := OPERATORS[name](genome, others, rng)) is not None:
-                return change
-            name = self._operator(brief, rng)
+        for less in (brief, Brief(part=brief.part), Brief()):
+            part = less.part if less.part in FIELDS else ""
+            for _ in range(PATIENCE):
+                if name != RECOMPOSE and (change := OPERATORS[name](genome, others, rng, part)) is not None:
+                    return change
+                name = self._operator(less, rng)
+        return "changed nothing, for no operator applied"
 
 
 def _taken_apart(source: str) -> Genome | None:
@@ -85,28 +103,34 @@ def describe(genome: Genome) -> str:
     return f"{kept}, found by {_names(genome.retriever)}, managed by {managers}."
 
 
-def swap_block(genome: Genome, others: Sequence[Genome], rng: np.random.Generator) -> str | None:
+def swap_block(genome: Genome, others: Sequence[Genome], rng: np.random.Generator, part: str = "") -> str | None:
     """Put another block of the same kind in the place of one."""
-    part, index = _choose(genome, rng)
-    old = _call(genome, part, index)
+    spots = _spots(genome, part)
+    if not spots:
+        return None
+    field, index = spots[int(rng.integers(len(spots)))]
+    old = _call(genome, field, index)
     kind = blocks.KIND_OF[blocks.name_of(old)]
     new = blocks.draw(kind, rng)
     if blocks.name_of(new) == blocks.name_of(old):
         return None
-    _put(genome, part, index, new)
+    _put(genome, field, index, new)
     return f"swapped {_names(old)} for {_names(new)}"
 
 
-def change_parameter(genome: Genome, others: Sequence[Genome], rng: np.random.Generator) -> str | None:
+def change_parameter(genome: Genome, others: Sequence[Genome], rng: np.random.Generator, part: str = "") -> str | None:
     """Move one number of one block, or the number of lines told."""
     tunable = [
         (node, keyword, values)
-        for tree in [*genome.encoders, genome.retriever, *genome.managers]
-        for node in ast.walk(tree)
+        for field, index in _spots(genome, part, ("encoders", "retriever", "managers"))
+        for node in ast.walk(_call(genome, field, index))
         if isinstance(node, ast.Call) and blocks.name_of(node) in blocks.BY_NAME
         for keyword, (_, values) in zip(node.keywords, blocks.BY_NAME[blocks.name_of(node)].parameters, strict=True)
     ]
-    at = int(rng.integers(len(tunable) + 1))
+    tells = part in ("", "retrieve")
+    if not tunable and not tells:
+        return None
+    at = int(rng.integers(len(tunable) + tells))
     if at == len(tunable):
         return change_lines(genome, others, rng)
     node, keyword, values = tunable[at]
@@ -117,27 +141,27 @@ def change_parameter(genome: Genome, others: Sequence[Genome], rng: np.random.Ge
     return f"moved {keyword.arg} of {blocks.name_of(node)} from {old} to {ast.unparse(keyword.value)}"
 
 
-def change_lines(genome: Genome, others: Sequence[Genome], rng: np.random.Generator) -> str | None:
+def change_lines(genome: Genome, others: Sequence[Genome], rng: np.random.Generator, part: str = "") -> str | None:
     """Tell more or fewer lines."""
     old, genome.lines = genome.lines, int(blocks.LINES.near(genome.lines, rng))
     return f"tells {genome.lines} lines instead of {old}"
 
 
-def mutate_worth(genome: Genome, others: Sequence[Genome], rng: np.random.Generator) -> str | None:
+def mutate_worth(genome: Genome, others: Sequence[Genome], rng: np.random.Generator, part: str = "") -> str | None:
     """Change the expression that decides what is told."""
     genome.worth, kind = expressions.mutate(genome.worth, rng)
     return f"worth ({kind}) is now {ast.unparse(genome.worth)}"
 
 
-def mutate_place(genome: Genome, others: Sequence[Genome], rng: np.random.Generator) -> str | None:
+def mutate_place(genome: Genome, others: Sequence[Genome], rng: np.random.Generator, part: str = "") -> str | None:
     """Change the expression that decides what is told first."""
     genome.place, kind = expressions.mutate(genome.place, rng)
     return f"place ({kind}) is now {ast.unparse(genome.place)}"
 
 
-def add_layer(genome: Genome, others: Sequence[Genome], rng: np.random.Generator) -> str | None:
+def add_layer(genome: Genome, others: Sequence[Genome], rng: np.random.Generator, part: str = "") -> str | None:
     """Add an encoder or a manager."""
-    kind, calls = _layers(genome, rng)
+    kind, calls = _layers(genome, rng, part)
     if len(calls) >= MOST_LAYERS:
         return None
     new = blocks.draw(kind, rng)
@@ -145,15 +169,15 @@ def add_layer(genome: Genome, others: Sequence[Genome], rng: np.random.Generator
     return f"added {_names(new)}"
 
 
-def drop_layer(genome: Genome, others: Sequence[Genome], rng: np.random.Generator) -> str | None:
+def drop_layer(genome: Genome, others: Sequence[Genome], rng: np.random.Generator, part: str = "") -> str | None:
     """Drop an encoder, if it is not the only one, or a manager."""
-    kind, calls = _layers(genome, rng)
+    kind, calls = _layers(genome, rng, part)
     if len(calls) <= (1 if kind == "encoder" else 0):
         return None
     return f"dropped {_names(calls.pop(int(rng.integers(len(calls)))))}"
 
 
-def wrap_encoder(genome: Genome, others: Sequence[Genome], rng: np.random.Generator) -> str | None:
+def wrap_encoder(genome: Genome, others: Sequence[Genome], rng: np.random.Generator, part: str = "") -> str | None:
     """Put slots for rare words into an encoder's lines, or take them out."""
     at = int(rng.integers(len(genome.encoders)))
     old = genome.encoders[at]
@@ -164,7 +188,7 @@ def wrap_encoder(genome: Genome, others: Sequence[Genome], rng: np.random.Genera
     return f"put slots into {_names(old)}"
 
 
-def fuse_retrievers(genome: Genome, others: Sequence[Genome], rng: np.random.Generator) -> str | None:
+def fuse_retrievers(genome: Genome, others: Sequence[Genome], rng: np.random.Generator, part: str = "") -> str | None:
     """Fuse the retriever with another by reciprocal ranks, or keep one part of a fusion."""
     old = genome.retriever
     if isinstance(old, ast.Call) and isinstance(parts := old.args[0] if old.args else None, ast.List):
@@ -175,29 +199,31 @@ def fuse_retrievers(genome: Genome, others: Sequence[Genome], rng: np.random.Gen
     return f"fused {_names(old)} with {_names(other)}"
 
 
-def cross_parts(genome: Genome, others: Sequence[Genome], rng: np.random.Generator) -> str | None:
+def cross_parts(genome: Genome, others: Sequence[Genome], rng: np.random.Generator, part: str = "") -> str | None:
     """Take whole parts from another parent."""
     if not others:
         return None
     donor = others[int(rng.integers(len(others)))].copy()
-    chosen = [part for part in ("encoders", "store", "retriever", "managers", "lines") if rng.random() < 0.5]
-    chosen = [part for part in chosen if _text(getattr(genome, part)) != _text(getattr(donor, part))]
-    for part in chosen:
-        setattr(genome, part, getattr(donor, part))
+    chosen = [field for field in ("encoders", "store", "retriever", "managers", "lines") if rng.random() < 0.5]
+    if part:
+        chosen = list(FIELDS[part])
+    chosen = [field for field in chosen if _text(getattr(genome, field)) != _text(getattr(donor, field))]
+    for field in chosen:
+        setattr(genome, field, getattr(donor, field))
     return f"took {', '.join(chosen)} from another parent" if chosen else None
 
 
-def cross_expressions(genome: Genome, others: Sequence[Genome], rng: np.random.Generator) -> str | None:
+def cross_expressions(genome: Genome, others: Sequence[Genome], rng: np.random.Generator, part: str = "") -> str | None:
     """Graft a piece of another parent's scoring expression."""
     if not others:
         return None
     donor = others[int(rng.integers(len(others)))]
-    part = "worth" if rng.random() < 0.6 else "place"
-    grafted = expressions.graft(getattr(genome, part), getattr(donor, part), rng)
-    if ast.unparse(grafted) == ast.unparse(getattr(genome, part)):
+    field = "worth" if rng.random() < 0.6 else "place"
+    grafted = expressions.graft(getattr(genome, field), getattr(donor, field), rng)
+    if ast.unparse(grafted) == ast.unparse(getattr(genome, field)):
         return None
-    setattr(genome, part, grafted)
-    return f"{part} (grafted) is now {ast.unparse(grafted)}"
+    setattr(genome, field, grafted)
+    return f"{field} (grafted) is now {ast.unparse(grafted)}"
 
 
 OPERATORS: dict[str, Operator] = {
@@ -227,6 +253,30 @@ DEFAULT_WEIGHTS = {
     "cross_expressions": 1.0,
     RECOMPOSE: 2.5,
 }
+FIELDS = {
+    "encode": ("encoders",),
+    "store": ("store",),
+    "retrieve": ("retriever", "lines", "worth", "place"),
+    "manage": ("managers",),
+}
+"""Of a genome, by the part of a design that they make up."""
+_RETRIEVE = frozenset({"retrieve"})
+_LISTED = frozenset({"encode", "manage"})
+TOUCHED: dict[str, frozenset[str]] = {
+    "swap_block": frozenset(FIELDS),
+    "change_parameter": _LISTED | _RETRIEVE,
+    "change_lines": _RETRIEVE,
+    "mutate_worth": _RETRIEVE,
+    "mutate_place": _RETRIEVE,
+    "add_layer": _LISTED,
+    "drop_layer": _LISTED,
+    "wrap_encoder": frozenset({"encode"}),
+    "fuse_retrievers": _RETRIEVE,
+    "cross_parts": frozenset(FIELDS),
+    "cross_expressions": _RETRIEVE,
+    RECOMPOSE: frozenset(),
+}
+"""Parts that an operator may be held to."""
 
 
 def _names(call: ast.expr) -> str:
@@ -245,15 +295,22 @@ def _text(part: object) -> str:
     return "; ".join(ast.unparse(tree) if isinstance(tree, ast.AST) else str(tree) for tree in trees)
 
 
-def _layers(genome: Genome, rng: np.random.Generator) -> tuple[str, list[ast.expr]]:
-    return ("encoder", genome.encoders) if rng.random() < 0.5 else ("manager", genome.managers)
+def _layers(genome: Genome, rng: np.random.Generator, part: str) -> tuple[str, list[ast.expr]]:
+    encodes = part == "encode" if part else rng.random() < 0.5
+    return ("encoder", genome.encoders) if encodes else ("manager", genome.managers)
 
 
-def _choose(genome: Genome, rng: np.random.Generator) -> tuple[str, int]:
-    spots = [("store", 0), ("retriever", 0)]
-    spots += [("encoders", index) for index in range(len(genome.encoders))]
-    spots += [("managers", index) for index in range(len(genome.managers))]
-    return spots[int(rng.integers(len(spots)))]
+_SPOTS = ("store", "retriever", "encoders", "managers")
+
+
+def _spots(genome: Genome, part: str, fields: Sequence[str] = _SPOTS) -> list[tuple[str, int]]:
+    """Where a genome holds a block, of all fields or of those of a part."""
+    spots = []
+    for field in fields:
+        if not part or field in FIELDS[part]:
+            value = getattr(genome, field)
+            spots += [(field, index) for index in range(len(value) if isinstance(value, list) else 1)]
+    return spots
 
 
 def _call(genome: Genome, part: str, index: int) -> ast.expr:

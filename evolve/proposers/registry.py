@@ -16,7 +16,17 @@ NAMES = ("genetic", "PROVIDER:MODEL", "agent:PROVIDER:MODEL")
 
 
 def make(config: RunConfig) -> Proposer:
-    """The proposer that a run names; an unknown one is an `InputError` that lists the known."""
+    """The proposer that a run names, which the strategy may have told more; raises `InputError` of an unknown one."""
+    proposer = _named(config)
+    if config.strategy != "memevolve":
+        return proposer
+    from evolve.proposers.diagnosing import Diagnosing
+
+    model = config.proposer.removeprefix(AGENTIC)
+    return Diagnosing(proposer, config.diagnosed, model if is_spec(model) else "")
+
+
+def _named(config: RunConfig) -> Proposer:
     name = config.proposer
     if name == "genetic":
         from evolve.proposers.genetic import GeneticProposer
@@ -28,7 +38,7 @@ def make(config: RunConfig) -> Proposer:
         if model != name:
             from evolve.proposers.agent.loop import AgentProposer
 
-            return AgentProposer(model)
+            return AgentProposer(model, config)
         from evolve.proposers.alma.loop import AlmaProposer
 
         return AlmaProposer(model)

@@ -5,18 +5,25 @@ from __future__ import annotations
 from evolve.config import RunConfig
 from evolve.errors import InputError
 from evolve.strategies.base import Strategy
+from evolve.strategies.evidence import Evidence
 
-NAMES = ("alma", "best-of-n", "random", "sequential")
+NAMES = ("alma", "memevolve", "best-of-n", "random", "sequential")
 
 
-def make(config: RunConfig) -> Strategy:
-    """The strategy that a configuration names; an unknown one is an `InputError` that lists the known."""
+def make(config: RunConfig, evidence: Evidence | None = None) -> Strategy:
+    """The strategy that a configuration names; an unknown one is an `InputError` that lists the known.
+
+    Without `evidence` it knows of scores alone.
+    """
     from evolve.strategies.alma import Alma
     from evolve.strategies.controls import BestOfN, RandomParent, Sequential
+    from evolve.strategies.memevolve import MemEvolve
 
     match config.strategy:
         case "alma":
             return Alma(config.reward_scale, config.visit_penalty, config.temperature, config.step_size)
+        case "memevolve":
+            return MemEvolve(config.survivors, config.descendants, evidence)
         case "best-of-n":
             return BestOfN()
         case "random":

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from pathlib import Path
 
+import networkx
 import numpy as np
 
 from evolve.proposers.genetic import describe, fresh
@@ -131,6 +133,15 @@ class Uncopied(MemoryDesign):
         rows = self.table.execute("SELECT DISTINCT action FROM told ORDER BY action DESC LIMIT 9")
         return [f"asked {{self.asked}} times", f"drawn {{self.toolkit.rng.random()}}", *(action for action, in rows)]
 """
+
+
+def link_packages(folder: Path) -> None:
+    """Put the two packages that modules may need into a folder."""
+    for package in (np, networkx):
+        assert package.__file__ is not None
+        place = Path(package.__file__).parent
+        for each in [place, *place.parent.glob(f"{place.name}.libs")]:
+            (folder / each.name).symlink_to(each)
 
 
 def composed(count: int) -> dict[str, str]:

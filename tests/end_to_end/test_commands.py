@@ -50,7 +50,7 @@ def documented(command: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("runs",), ("top",), ("show", "BEST"), ("diff", "BEST", "WORST"), ("domains",), ("doctor",)],
+    [("runs",), ("top",), ("costs",), ("show", "BEST"), ("diff", "BEST", "WORST"), ("domains",), ("doctor",)],
     ids=lambda arguments: str(arguments[0]),
 )
 def test_reading_commands_speak_to_people_and_to_programs(finished: Shell, arguments: tuple[str, ...]) -> None:

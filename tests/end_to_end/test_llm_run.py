@@ -22,7 +22,7 @@ from sandbox.backends import make
 from tests.author import BREAKS, FIRST, Author, answer
 from tests.end_to_end.conftest import Shell
 from tests.end_to_end.test_crashes import rows
-from tests.end_to_end.test_run import count
+from tests.end_to_end.test_run import count, wait_for
 from tests.model_server import Ask, Fault, ModelServer, Response, Say, mixed
 
 SMALL = ("--domain", "recall", "--collection", "6", "--collection-repeats", "1", "--deployment", "6")
@@ -201,8 +201,7 @@ def test_a_killed_run_asks_nothing_again_that_was_answered(shell: Shell) -> None
     with ModelServer(slow) as server:
         command = ("run", *QUICK, "--designs", "6", "--proposer", server.spec())
         process = shell.start(*command)
-        while process.poll() is None and count(path, "call", "hit_of IS NULL") < 14:
-            pass
+        wait_for(path, "call", 12, process, "hit_of IS NULL")
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         before = {json.dumps(ask.body) for ask in server.asks}
@@ -210,7 +209,7 @@ def test_a_killed_run_asks_nothing_again_that_was_answered(shell: Shell) -> None
         done = shell.here(*command)
         assert done.code == 0, done.err
         again = [ask for ask in server.asks[asked:] if json.dumps(ask.body) in before]
-        assert 14 <= recorded <= asked
+        assert 12 <= recorded <= asked
         assert len(again) <= asked - recorded
         assert len(rows(path, PAID)) == len(set(rows(path, PAID)))
 

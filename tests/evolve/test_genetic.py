@@ -125,7 +125,7 @@ def test_a_design_may_be_composed_afresh_whatever_its_parents(proposals: list[Pr
         GeneticProposer().write([parent.source], only, np.random.default_rng(5)) for parent in proposals[:2]
     )
     assert afresh == other
-    assert afresh.change == "composed afresh, leaving the parent"
+    assert (afresh.change, afresh.descends) == ("composed afresh, leaving the parent", False)
 
 
 def test_scoring_expressions_evolve() -> None:

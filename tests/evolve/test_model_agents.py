@@ -224,3 +224,13 @@ def test_a_small_model_continues_a_text_of_listed_actions(tmp_path: Path) -> Non
     assert prompt.endswith("Episode:\nhall 0 is long\nopen blue door\nhall 1 is long\n")
     assert "Obey me." not in prompt
     assert count_tokens(prompt) < 1000
+
+
+def test_a_thought_that_is_no_text_is_mended(playing: Begin) -> None:
+    with playing(lambda ask: Say(value={"thought": "half a sign: \ud800", "action": "open red door"})) as (
+        server,
+        agent,
+    ):
+        player = agent.begin("leave", "", 0)
+        assert [player.act(f"hall {turn}", DOORS, ()) for turn in range(2)] == ["open red door"] * 2
+    assert "half a sign: ?" in server.asks[1].text

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from evolve.agents.prompts import template
 from evolve.desk import Draft
+from evolve.errors import InputError
 from evolve.evaluation import Need
 from evolve.history import History
 from evolve.llm.base import (
@@ -20,8 +21,10 @@ from evolve.llm.base import (
     Request,
     ToolCall,
     TooLongError,
+    Usage,
 )
 from evolve.llm.models import UnusableError
+from evolve.llm.prices import Prices
 from evolve.llm.roles import PROPOSE, settings_of
 from evolve.manifests import thoughts_of
 from evolve.proposers.agent.tools import Library, Propose, read_call, tools
@@ -67,6 +70,15 @@ class Limits:
 
 class AgentProposer(AlmaProposer):
     """A model with read-only tools over the archive and one that writes (Meta-Harness, arXiv 2603.28052, section 3)."""
+
+    def __init__(self, model: str, config: RunConfig) -> None:
+        """Raises `InputError` where a bound in dollars cannot be kept."""
+        super().__init__(model)
+        if Limits.of(config).dollars is not None and Prices.load(config.prices).price(model, Usage()) is None:
+            raise InputError(
+                f"the price of {model} is not known, so that propose.dollars cannot be kept; give it with --prices, or"
+                " bound propose.tokens"
+            )
 
     def begin(self, commission: Commission) -> Endeavour:
         """The work on one request."""

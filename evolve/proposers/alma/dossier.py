@@ -47,7 +47,8 @@ class Dossier:
         self.others = list(commission.parents[1:])
         self.shown = chosen(seen, commission.rng)
         self.lines: Mapping[str, Listed] = known(commission)
-        self.scores = task_scores(self.archive, self.run_id, self.design.id)
+        self._read: dict[str, Scores] = {}
+        self.scores = self._by_task(self.design.id)
 
     def sections(self) -> list[Section]:
         """The parts of the prompt, those that change least first."""
@@ -62,11 +63,17 @@ class Dossier:
             *self._episodes(),
         ]
 
+    def _by_task(self, design: str) -> Scores:
+        """A design's scores, read once."""
+        if design not in self._read:
+            self._read[design] = task_scores(self.archive, self.run_id, design)
+        return self._read[design]
+
     def _standing(self) -> Iterator[str]:
         line = self.lines[self.design.id]
         if (score := score_of(line)) is not None:
             yield f"Score {estimate_text(score)}, {line.tokens or 0:.0f} tokens told an episode."
-        without = next((task_scores(self.archive, self.run_id, base) for base in self._baselines), {})
+        without = next((self._by_task(base) for base in self._baselines), {})
         if (gain := _gain(self.scores, without)) is not None:
             yield f"Gain over no memory {estimate_text(gain, signed=True)}, paired by task."
         if self.scores:
@@ -90,7 +97,7 @@ class Dossier:
     def _flips(self) -> list[Section]:
         if len(self._chain) < 2:
             return []
-        theirs = task_scores(self.archive, self.run_id, self._chain[1])
+        theirs = self._by_task(self._chain[1])
         if not self.scores.keys() & theirs.keys():
             return []
         lines = "\n".join(flips_lines(flips(self.scores, theirs)))
@@ -136,8 +143,7 @@ class Dossier:
         return [f"hypothesis: {one_line(manifest['hypothesis'], 300)}"] if manifest else []
 
     def _gain_over(self, design: str, parent: str) -> Estimate | None:
-        ours, theirs = (task_scores(self.archive, self.run_id, each) for each in (design, parent))
-        return _gain(ours, theirs)
+        return _gain(self._by_task(design), self._by_task(parent))
 
     def _improvement(self) -> list[Section]:
         """A change elsewhere in the run that helped: of the best designs, the surest gain over a parent."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from evolve.agents.prompts import CUT, clipped
 from sandbox.guest import count_tokens
@@ -14,6 +15,10 @@ LEAST = 1_000
 """Below this there is no room for what matters."""
 WORTH_CLIPPING = 200
 """Fewer tokens of a section say nothing."""
+
+
+tokens_of = lru_cache(64)(count_tokens)
+"""Tokens of a text that is counted again and again: what a conversation grows from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class Section:
     @property
     def tokens(self) -> int:
         """How long it is."""
-        return count_tokens(self.title) + count_tokens(self.text)
+        return count_tokens(self.title) + tokens_of(self.text)
 
 
 ALWAYS = 100

@@ -29,12 +29,11 @@ from evolve.llm.roles import IMPLEMENT, REFLECT, REPAIR, settings_of
 from evolve.manifests import thoughts_of
 from evolve.proposers.alma import novelty
 from evolve.proposers.alma.dossier import Dossier
-from evolve.proposers.alma.fitting import LEAST, WINDOW, Section, fit
+from evolve.proposers.alma.fitting import LEAST, WINDOW, Cut, Section, fit, tokens_of
 from evolve.proposers.alma.forms import Form, Implementation, Plan
 from evolve.proposers.alma.patches import PatchError, apply
 from evolve.proposers.alma.prompting import fenced, opening, render, system
 from evolve.proposers.base import Commission, Proposal
-from sandbox.guest import count_tokens
 from sandbox.source import SourceRejected
 
 if TYPE_CHECKING:
@@ -196,15 +195,15 @@ class Endeavour:
 
     def _messages(self) -> tuple[Message, ...]:
         """The whole conversation, as far as it fits the model's context; what is cut is noted."""
-        told = sum(count_tokens(turn.text) for turn in self.turns)
         first = system(self.desk, blocks=True)
-        if count_tokens(first) > self.budget / 2:
+        whole = tokens = tokens_of(first)
+        if whole > self.budget / 2:
             first = system(self.desk, blocks=False)
-            self.thoughts["cut"] = [{"section": "building blocks", "tokens": count_tokens(first), "kept": 0}]
-        else:
-            self.thoughts["cut"] = []
-        kept, cuts = fit(self.sections, self.budget - told - count_tokens(first))
-        self.thoughts["cut"] += [asdict(cut) for cut in cuts]
+            tokens = tokens_of(first)
+        told = sum(tokens_of(turn.text) for turn in self.turns)
+        kept, cuts = fit(self.sections, self.budget - told - tokens)
+        cuts += [Cut("building blocks", whole - tokens, 0)] if tokens < whole else []
+        self.thoughts["cut"] = [asdict(cut) for cut in cuts]
         dossier = (Message("user", opening(kept)),) if kept else ()
         return Message("system", first), *dossier, *self.turns
 
@@ -220,7 +219,7 @@ class Endeavour:
             try:
                 value, reply = yield from self._answer(form, request, purpose)
             except TooLongError:
-                self.budget = min(self.budget, sum(count_tokens(each.text) for each in request.messages)) // 2
+                self.budget = min(self.budget, sum(tokens_of(each.text) for each in request.messages)) // 2
                 if self.budget < LEAST:
                     raise
                 continue

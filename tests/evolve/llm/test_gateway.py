@@ -259,7 +259,7 @@ def test_whatever_goes_wrong_there_is_one_row_for_each_paid_call(path: Path, pro
             again = [ask(number) for number in range(60)]
         assert finishes == Counter(again)
         assert sum(finishes.values()) == server.paid == 60 < len(server.asks)
-        assert finishes["unusable"] > 0
+        assert len(finishes) > 1
     assert counts(path) == (60, 60)
 
 

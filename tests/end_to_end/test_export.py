@@ -1,0 +1,134 @@
+"""`evolve export` and `evolve import` through the console script."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+from tests.archive.compositions import link_packages
+from tests.end_to_end.conftest import Shell
+from tests.end_to_end.test_commands import documented, keys
+
+PROCESS = ("--sandbox", "process", "--allow-unsafe")
+
+
+@pytest.fixture
+def copied(finished: Shell, tmp_path: Path) -> Shell:
+    """A folder with an archive that may be written."""
+    shutil.copy(finished.folder / "palimpsest.db", tmp_path)
+    return Shell(tmp_path)
+
+
+def best(shell: Shell) -> str:
+    return str(shell.here("top", "--json").json["top"][0]["design"])
+
+
+def python(*arguments: str, folder: Path, executable: str = sys.executable) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    command = [executable, *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def test_a_design_leaves_as_a_module_and_comes_back(copied: Shell) -> None:
+    design = best(copied)
+    done = copied.evolve("export", design[:10], *PROCESS, "--with-memory", "1", "--json")
+    assert done.code == 0, done.err
+    assert set(keys(done.json)) <= documented("export")
+    module = copied.folder / done.json["path"]
+    assert module.name == f"memory_{design[2:10]}.py"
+    assert module.with_suffix(".json").exists()
+    assert done.json["proof"]["as_recorded"] == 8
+    assert done.json["proof"]["items"] > 0
+    tested = python(str(module), "--selftest", folder=copied.folder)
+    assert (tested.returncode, tested.stderr) == (0, "")
+    assert tested.stdout.startswith("ok: ")
+    text = module.read_text()
+    assert all(fact in text for fact in ("confirmation tasks", "Lineage   ", "over no memory", "8 of them", design))
+    trained = f"from {module.stem} import *; print(len(AgentMemory.trained(embed=sample_embed).dump()['entries']))"
+    assert python("-c", trained.replace("*", "AgentMemory, sample_embed"), folder=copied.folder).stdout == "2\n"
+    back = copied.here("import", module.name, "--json")
+    assert (back.code, back.json["design"], back.json["edited"]) == (0, design, False), back.err
+    assert set(keys(back.json)) <= documented("import")
+
+
+def test_an_edited_module_is_entered_with_its_lineage(copied: Shell) -> None:
+    design = best(copied)
+    quick = copied.here("export", design, "--to", "mine.py", "--no-proof", *PROCESS)
+    assert (quick.code, "not proved" in quick.out) == (0, True), quick.err
+    text = (copied.folder / "mine.py").read_text()
+    assert "self.lines = " in text
+    (copied.folder / "mine.py").write_text(text.replace("self.lines = ", "self.lines = 1 or "))
+    told = copied.here("import", "mine.py", "--to", "design.py")
+    assert told.code == 0, told.err
+    assert f"evolve submit design.py --parent {design[:10]} --run 1" in told.out
+    done = copied.here("import", "mine.py", "--submit", *PROCESS, "--workers", "0", "--json")
+    assert done.code == 0, done.err
+    shown = copied.here("show", done.json["design"], "--json").json
+    assert (shown["origin"], shown["parents"][0]["design"]) == ("untrusted", design)
+    assert "imported from mine.py" in shown["change"]
+
+
+def test_a_package_is_installed_where_there_is_nothing_of_ours(copied: Shell) -> None:
+    designs = [row["design"] for row in copied.here("top", "--json").json["top"]]
+    made = copied.here("export", designs[0], "--package", "a-memory", *PROCESS, "--json")
+    assert made.code == 0, made.err
+    folder = copied.folder / "bare"
+    venv.create(folder, with_pip=False)
+    bare = str(folder / "bin" / "python")
+    pip = [sys.executable, "-m", "pip", "--python", bare, "install", "--quiet", "--no-deps", "--no-index"]
+    done = subprocess.run([*pip, made.json["wheel"]], cwd=copied.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    code = "import importlib.util as u; print([u.find_spec(n) for n in ('sandbox', 'evolve', 'archive')])"
+    assert python("-c", code, folder=folder, executable=bare).stdout == "[None, None, None]\n"
+    link_packages(next((folder / "lib").glob("python*/site-packages")))
+    tested = python("-m", "a_memory", "--selftest", folder=folder, executable=bare)
+    assert tested.returncode == 0, tested.stderr
+
+
+def test_a_history_leaves_as_a_folder(finished: Shell, tmp_path: Path) -> None:
+    done = finished.here("export", "--tree", str(tmp_path / "tree"), "--json")
+    assert done.code == 0, done.err
+    assert set(keys(done.json)) <= documented("export")
+    assert done.json["files"] == sum(path.is_file() for path in (tmp_path / "tree").rglob("*")) > 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("export",), "name a design, or give --tree DIR"),
+        (("export", "1-", "--to", "a.txt"), "the name of a Python module ends in .py"),
+        (("export", "1-", "--to", "a.py", "--package", "b"), "not both"),
+        (("export", "9-", "--sandbox", "process"), "no design whose id begins with"),
+        (("import", "nothing.py"), "No such file"),
+        (("import", "palimpsest.db"), "is not valid UTF-8"),
+    ],
+)
+def test_bad_input_is_exit_code_2(arguments: tuple[str, ...], reason: str, finished: Shell) -> None:
+    done = finished.here(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert reason in done.err
+
+
+def test_an_untrusted_design_does_not_run_without_a_wall(finished: Shell) -> None:
+    listed = finished.here("show", "1-", "--json")
+    assert listed.code == 2
+    baseline = finished.here("export", nearest(finished), "--sandbox", "process")
+    assert (baseline.code, "untrusted code" in baseline.err) == (2, True)
+
+
+def nearest(shell: Shell) -> str:
+    from archive.opening import open_archive
+
+    archive = open_archive(shell.folder / "palimpsest.db")
+    try:
+        return archive.baselines(1)[1].design_id
+    finally:
+        archive.close()
