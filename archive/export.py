@@ -97,14 +97,23 @@ def written(source: str) -> Written:
     )
     out = [*taken, *(tree.body[:1] if documented else [])]
     gone = {line for statement in out for line in range(statement.lineno, (statement.end_lineno or 0) + 1)}
-    lines = source.splitlines()
+    lines = source.split("\n")  # as the parser counts them
     crowded = gone & {line for statement in rest for line in (statement.lineno, statement.end_lineno or 0)}
     if crowded or any(unicodedata.category(c) in ("Cc", "Cf") for c in source if c not in "\n\t"):
         text = "\n\n".join(map(ast.unparse, rest))  # its layout would mislead, or cannot be kept
     else:
         text = "\n".join(line for number, line in enumerate(lines, 1) if number not in gone)
     module = Module("", imports, (), frozenset(bound(rest)))
-    return Written(module, "\n".join(map(ast.unparse, taken)), text.strip("\n"), features)
+    return Written(module, "\n".join(map(_wrapped, taken)), text.strip("\n"), features)
+
+
+def _wrapped(statement: ast.stmt) -> str:
+    """An import as text, a long one over several lines."""
+    text = ast.unparse(statement)
+    if not isinstance(statement, ast.ImportFrom) or len(text) < WIDTH:
+        return text
+    names = "".join(f"    {ast.unparse(alias)},\n" for alias in statement.names)
+    return f"{text.partition(' import ')[0]} import (\n{names})"
 
 
 def _is_import(statement: ast.stmt) -> TypeGuard[ast.Import | ast.ImportFrom]:

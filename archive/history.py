@@ -49,9 +49,13 @@ class Recorded(NamedTuple):
 
 def listing(archive: Archive, run_id: int, role: str, designs: Collection[str] | None = None) -> list[Listed]:
     """A run's designs in the order of proposal, baselines first, with their scores on a role's tasks: all, or some."""
-    some = [] if designs is None else [col(Member.design_id).in_(designs)]
-    newest = select(func.max(Event.id)).where(Event.run_id == run_id).group_by(col(Event.design_id))
-    asked = Evaluation.run_id == run_id, Evaluation.role == role
+
+    def some(column: Any) -> list[Any]:
+        return [] if designs is None else [col(column).in_(designs)]
+
+    newest = select(func.max(Event.id)).where(Event.run_id == run_id, *some(Event.design_id))
+    newest = newest.group_by(col(Event.design_id))
+    asked = Evaluation.run_id == run_id, Evaluation.role == role, *some(Evaluation.design_id)
     latest = select(func.max(Evaluation.id)).where(*asked).group_by(col(Evaluation.design_id))
     event = and_(col(Event.design_id) == Member.design_id, col(Event.id).in_(newest))
     evaluation = and_(col(Evaluation.design_id) == Member.design_id, col(Evaluation.id).in_(latest))
@@ -62,7 +66,7 @@ def listing(archive: Archive, run_id: int, role: str, designs: Collection[str] |
         .join(Design, col(Design.id) == Member.design_id)
         .join(Event, event)
         .outerjoin(Evaluation, evaluation)
-        .where(Member.run_id == run_id, *some)
+        .where(Member.run_id == run_id, *some(Member.design_id))
         .order_by(col(Member.number), col(Member.change))
     )
     with archive.columns() as connection:

@@ -37,6 +37,7 @@ class Entry(NamedTuple):
     tokens_out: int = 0
     cached: int = 0
     reasoning: int = 0
+    written: int = 0
     dollars: float | None = 0.0
     seconds: float | None = None
     finish: str = "stop"
@@ -82,6 +83,7 @@ class Cost(NamedTuple):
     tokens_out: int
     cached: int
     reasoning: int
+    written: int
     dollars: float | None
     """None where the price of any is unknown."""
     unpriced: int
@@ -177,10 +179,10 @@ class Ledger:
         assert row is not None
         return Spent(*row)
 
-    def unpriced(self, run_id: int) -> Sequence[tuple[str, int, int, int, int]]:
-        """Model, tokens in and out, cached and reasoning ones, of the paid calls of a run that have no price."""
+    def unpriced(self, run_id: int) -> Sequence[tuple[str, int, int, int, int, int]]:
+        """The paid calls of a run that have no price: model, and tokens in, out, cached, of reasoning, written."""
         return self._all(
-            "SELECT model, tokens_in, tokens_out, cached, reasoning FROM call"
+            "SELECT model, tokens_in, tokens_out, cached, reasoning, written FROM call"
             " WHERE run_id = ? AND dollars IS NULL AND hit_of IS NULL",
             run_id,
         )
@@ -193,18 +195,19 @@ class Ledger:
         names = ", ".join(by)
         rows = self._all(
             f"SELECT {names}, COUNT(*) - COUNT(hit_of), COUNT(hit_of), SUM(tokens_in), SUM(tokens_out), SUM(cached),"
-            f" SUM(reasoning), SUM(dollars), SUM(dollars IS NULL), SUM(problem != '') FROM call NOT INDEXED"
-            f" WHERE run_id = ? GROUP BY {names} ORDER BY MIN(id)",
+            f" SUM(reasoning), SUM(written), SUM(dollars), SUM(dollars IS NULL), SUM(problem != '')"
+            f" FROM call NOT INDEXED WHERE run_id = ? GROUP BY {names} ORDER BY MIN(id)",
             run_id,
         )
         with_latency = tuple(by) == ("role", "model")
         found = []
         for row in rows:
             group = tuple(row[: len(by)])
-            calls, hits, tokens_in, tokens_out, cached, reasoning, dollars, unpriced, unusable = row[len(by) :]
+            calls, hits, tokens_in, tokens_out, cached, reasoning, written, dollars, *rest = row[len(by) :]
+            tokens = (tokens_in, tokens_out, cached, reasoning, written)
+            unpriced, unusable = rest
             seconds = self._median(run_id, group, calls) if with_latency else None
             known = None if unpriced else dollars
-            tokens = (tokens_in, tokens_out, cached, reasoning)
             found.append(Cost(group, calls, hits, *tokens, known, unpriced, unusable, seconds))
         return found
 

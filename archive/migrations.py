@@ -12,7 +12,7 @@ STEPS: dict[int, Sequence[str]] = {
         "CREATE TABLE call (id INTEGER NOT NULL PRIMARY KEY, run_id INTEGER NOT NULL, key BLOB NOT NULL,"
         " role VARCHAR NOT NULL, model VARCHAR NOT NULL, design VARCHAR NOT NULL, sample INTEGER NOT NULL,"
         " tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, cached INTEGER NOT NULL,"
-        " reasoning INTEGER NOT NULL, dollars FLOAT, seconds FLOAT, finish VARCHAR NOT NULL,"
+        " reasoning INTEGER NOT NULL, written INTEGER NOT NULL, dollars FLOAT, seconds FLOAT, finish VARCHAR NOT NULL,"
         " problem VARCHAR NOT NULL, hit_of INTEGER, created FLOAT NOT NULL)",
         "CREATE INDEX call_by_key ON call (key) WHERE hit_of IS NULL",
         "CREATE INDEX call_of_run ON call (run_id, role, model, seconds)",
@@ -34,6 +34,11 @@ STEPS: dict[int, Sequence[str]] = {
         "CREATE TABLE front (run_id INTEGER NOT NULL, design_id VARCHAR NOT NULL, performance FLOAT NOT NULL,"
         " cost FLOAT NOT NULL, delay FLOAT NOT NULL, entered INTEGER NOT NULL, beaten INTEGER,"
         " PRIMARY KEY (run_id, design_id))",
+        "CREATE TABLE comparison (run_id INTEGER NOT NULL, design_id VARCHAR NOT NULL, rival_id VARCHAR NOT NULL,"
+        " told INTEGER NOT NULL, decided_by VARCHAR NOT NULL, total FLOAT NOT NULL, rival_total FLOAT NOT NULL,"
+        " difference FLOAT NOT NULL, low FLOAT NOT NULL, high FLOAT NOT NULL, n INTEGER NOT NULL,"
+        " details BLOB NOT NULL, author VARCHAR NOT NULL, tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL,"
+        " dollars FLOAT, created FLOAT NOT NULL, PRIMARY KEY (run_id, design_id))",
         "ALTER TABLE evaluation ADD COLUMN llm_tokens INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE evaluation ADD COLUMN llm_dollars FLOAT DEFAULT 0",
         "ALTER TABLE episode ADD COLUMN tokens_in INTEGER",

@@ -72,7 +72,7 @@ def read(source: str) -> Module:
     documented = ast.get_docstring(tree) is not None
     body = tree.body[1:] if documented else tree.body
     imports: dict[str, Import] = {}
-    parts = list(_parts(body, source.splitlines(), imports))
+    parts = list(_parts(body, source.split("\n"), imports))
     names = bound([statement for statement in body if not isinstance(statement, ast.Import | ast.ImportFrom)])
     title = (ast.get_docstring(tree) or "").partition("\n")[0]
     return Module(title, imports, tuple(parts), frozenset(names - {"TYPE_CHECKING"} - set(imports)))

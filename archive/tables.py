@@ -178,6 +178,39 @@ class Front(SQLModel, table=True):
     """How many when another one took its place; none while it is on the front."""
 
 
+class Comparison(SQLModel, table=True):
+    """A design beside the one that it was asked of, where the strategy compares, in the order of telling.
+
+    A design that was asked of none has a row without a rival.
+    """
+
+    run_id: int = Field(primary_key=True)
+    design_id: str = Field(primary_key=True)
+    rival_id: str = ""
+    told: int
+    """How many designs had been told with a score, it included."""
+    decided_by: str = ""
+    """`measured`: scores that differ for certain; `criteria`, with learned weights; `judge`: a model."""
+    total: float = 0.0
+    """Weighted total of the criteria, in [1, 10]."""
+    rival_total: float = 0.0
+    difference: float = 0.0
+    """Of the scores by task, paired, with its 95 % interval."""
+    low: float = 0.0
+    high: float = 0.0
+    n: int = 0
+    details: bytes
+    """Compressed JSON: `criteria`, each with name, weight, ours, theirs, critique; `signs`; `operators` and
+    `meta_prompt`, which are for the design's own children; `lessons`."""
+    author: str = ""
+    """The model that judged."""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    dollars: float | None = 0.0
+    """What that took; none where a price is unknown."""
+    created: float
+
+
 class Episode(SQLModel, table=True):
     """One played episode, addressed by all that it depends on; equal episodes are played once and shared."""
 
@@ -289,7 +322,11 @@ class Call(SQLModel, table=True):
     tokens_in: int
     tokens_out: int
     cached: int
+    """Of those in: from the provider's cache."""
     reasoning: int
+    """Of those out."""
+    written: int
+    """Of those in: to the provider's cache."""
     dollars: float | None
     """None where no price is known."""
     seconds: float | None

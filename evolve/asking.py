@@ -23,6 +23,7 @@ from evolve.rungs import AUDITED, small_rung
 from evolve.scheduler import Activity
 from evolve.statistics import mean, paired
 from evolve.strategies.base import Propose, Strategy
+from evolve.strategies.registry import COMPARING
 from sandbox.source import SourceRejected
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ AHEAD = 2
 """Requests under way beyond those that give every worker something to do, so that none waits for the driver."""
 MOST_REJECTED = 3
 """Requests for each design asked for that may end without one, for it told just what another tells."""
+
+
+Signatures = dict[bytes, str]
+"""Designs by what they tell."""
 
 
 class Ending(NamedTuple):
@@ -75,7 +80,8 @@ class Conversation:
         """Of those that were told."""
         self._desk = Desk(search)
         self._front = KeptFront(search.archive, search.run_id, search.evidence)
-        self._signatures: dict[bytes, str] = {}
+        self._compares = self.config.strategy in COMPARING
+        self._signatures: Signatures = {}
         """Of the designs that were told."""
 
     def run(self) -> None:
@@ -143,12 +149,13 @@ class Conversation:
         if asked.number in self._endings:
             return
         request = self._row(asked)
-        pursuing = self._finish(request, design) if design is not None else self._pursue(request, ask)
+        known = dict(self._signatures) if self.config.reproducible else None  # as when it was asked, however long ago
+        pursuing = self._finish(request, design, known) if design is not None else self._pursue(request, ask, known)
         self.search.scheduler.start(pursuing)
 
     # Designs
 
-    def _pursue(self, request: Request, ask: Propose) -> Activity:
+    def _pursue(self, request: Request, ask: Propose, known: Signatures | None) -> Activity:
         """Have a design proposed, and evaluate it."""
         design_id = yield from self._propose(request, ask)
         if design_id is None:
@@ -156,17 +163,19 @@ class Conversation:
             self.search.archive.save(request)
             self._endings[request.number] = Ending()
         else:
-            yield from self._finish(request, design_id)
+            yield from self._finish(request, design_id, known)
 
-    def _finish(self, request: Request, design_id: str) -> Activity:
-        """Evaluate a candidate for selection."""
+    def _finish(self, request: Request, design_id: str, known: Signatures | None) -> Activity:
+        """Evaluate a candidate for selection, beside the designs that are known, or else all that are told by now."""
         judge = self.search.judge
         climb = None
         if self.rung is not None:
             audit = float(randomness(self.config.seed, request.number, 2).random()) < AUDITED
             parent = next(iter(self.search.archive.parents_of(self.search.run_id, design_id)), None)
             climb = partial(self.rung.climb, parent=parent, audit=audit)
-        verdict = yield from judge.judge(design_id, self.trial, dict(self._signatures), climb)
+        verdict = yield from judge.judge(
+            design_id, self.trial, dict(self._signatures) if known is None else known, climb
+        )
         if verdict is None:
             self._endings[request.number] = Ending(design_id, rejected=design_id not in judge.failures)
         else:
@@ -239,6 +248,8 @@ class Conversation:
             progress.failed += not ending.rejected
             progress.rejected += ending.rejected
             return
+        if self._compares:
+            self.search.evidence.comparer.keep(ending.design, self.population)
         self._signatures.setdefault(ending.signature, ending.design)
         progress.evaluated += not ending.dropped
         progress.dropped += ending.dropped

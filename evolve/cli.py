@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from evolve import cli_history
+from evolve import cli_history, cli_search
 from evolve.errors import InputError, StandstillError
 from evolve.options import (
     ARCHIVE,
@@ -54,7 +54,7 @@ def run(
     domain: DomainOption = None,
     agent: AgentOption = None,
     strategy: Annotated[
-        str | None, typer.Option(help="What to try next: alma, memevolve, best-of-n, random, sequential.")
+        str | None, typer.Option(help="alma, memevolve, empirical-mcts, best-of-n, random or sequential.")
     ] = None,
     proposer: Annotated[
         str | None, typer.Option(help="Who writes designs: genetic, a model, or agent:MODEL, which reads the archive.")
@@ -82,6 +82,10 @@ def run(
     survivors: Annotated[int | None, typer.Option(help="memevolve: how many have descendants at a time.")] = None,
     descendants: Annotated[int | None, typer.Option(help="memevolve: how many each of them has.")] = None,
     diagnosed: Annotated[int | None, typer.Option(help="memevolve: tasks that they are diagnosed by.")] = None,
+    exploration: Annotated[float | None, typer.Option(help="empirical-mcts: C of its upper bound.")] = None,
+    global_share: Annotated[float | None, typer.Option(help="empirical-mcts: alpha, of global ranks.")] = None,
+    backup: Annotated[float | None, typer.Option(help="empirical-mcts: gamma, of children's values.")] = None,
+    children: Annotated[int | None, typer.Option(help="empirical-mcts: most that one design has.")] = None,
     memory_model: MemoryModelOption = None,
     memory_tokens: MemoryTokensOption = None,
     embedder: EmbedderOption = None,
@@ -157,21 +161,6 @@ def show(
 
 
 @app.command()
-def pareto(
-    run_number: Annotated[int | None, typer.Argument(metavar="RUN", help="By default the newest.")] = None,
-    archive: ArchiveOption = ARCHIVE,
-    as_json: JsonOption = False,
-) -> None:
-    """Show the designs of a run that none beats in score, cost and delay together, and what they were diagnosed with.
-
-    Example: evolve pareto 1
-    """
-    from evolve.commands.pareto import show_pareto
-
-    show_pareto(archive, run_number, as_json=as_json)
-
-
-@app.command()
 def diff(
     a: Annotated[str, typer.Argument(help="The leading characters of a design's id.")],
     b: Annotated[str, typer.Argument(help="The leading characters of another's.")],
@@ -206,7 +195,7 @@ def costs(
         commands.show_costs(archive, run_number, commands.Wanted(by, calls, count), as_json=as_json)
 
 
-for command in cli_history.COMMANDS:
+for command in (*cli_history.COMMANDS, *cli_search.COMMANDS):
     app.command()(command)
 
 

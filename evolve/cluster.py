@@ -170,6 +170,7 @@ def _connect(address: str) -> str:
         if ":" in address:  # else Ray itself ends this process where nobody answers
             _reach(address)
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
+        ray._private.worker.print_to_stdstream = _unsaid
         return str(ray.get_runtime_context().gcs_address)
     except (OSError, RuntimeError, ValueError, RayError) as error:
         raise InputError(

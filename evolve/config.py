@@ -72,6 +72,12 @@ class RunConfig(BaseModel):
     survivors: int = Field(default=1, ge=1, description="memevolve: K, designs of a generation that have descendants")
     descendants: int = Field(default=3, ge=1, description="memevolve: S, descendants of each of them")
     diagnosed: int = Field(default=6, ge=0, description="memevolve: reflection tasks that a survivor is diagnosed by")
+    exploration: float = Field(default=1.4, ge=0, description="empirical-mcts: C, the weight of what was visited less")
+    global_share: float = Field(
+        default=0.9, ge=0, le=1, description="empirical-mcts: alpha, the share of the global rank in a design's value"
+    )
+    backup: float = Field(default=0.1, ge=0, le=1, description="empirical-mcts: gamma, what of a child's value goes up")
+    children: int = Field(default=2, ge=1, description="empirical-mcts: most requests for children of one design")
     memory_model: str | None = Field(
         default=None, min_length=1, description="the model behind `toolkit.llm`, PROVIDER:MODEL; by default none"
     )
@@ -138,7 +144,7 @@ FREE = (
 
 LATER = (
     *("mode", "small", "drop_margin", "memory_model", "memory_tokens", "embedder", "context", "roles"),
-    *("survivors", "descendants", "diagnosed"),
+    *("survivors", "descendants", "diagnosed", "exploration", "global_share", "backup", "children"),
 )
 """Fields that part runs only where they are not at their default."""
 

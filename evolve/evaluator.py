@@ -71,6 +71,7 @@ class Evaluator:
         self._brokers: Brokers | None = None
         self.memories = Memories()
         self._lock = Lock()
+        self._is_closed = False
         self._preparing = Lock()
         self._prepared: set[str] = set()
         self._introduce = lru_cache(maxsize=None)(lambda spec: introduce(self.domain, spec))
@@ -106,7 +107,7 @@ class Evaluator:
     def close(self) -> None:
         """End the warm guests, and let go of the gateway."""
         with self._lock:
-            pool, self._pool = self._pool, None
+            self._is_closed, pool, self._pool = True, self._pool, None
         if pool is not None:
             pool.close()
         if self._asker is not None:
@@ -181,6 +182,8 @@ class Evaluator:
         from sandbox.pool import Pool
 
         with self._lock:
+            if self._is_closed:  # while a job of another thread began
+                raise MachineFault("the worker is closed")
             self._pool = pool = self._pool or Pool(self.backend)
             self._brokers = brokers = self._brokers or Brokers(Embedder(), self._models, self._asker)
         return lambda: pool.lease(brokers.of(design))

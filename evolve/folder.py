@@ -16,7 +16,7 @@ def safe_name(text: str) -> str:
     """A file's name for a foreign text: no path, nothing hidden, nothing that a shell or a terminal takes as an order.
 
     >>> safe_name("../../etc/passwd"), safe_name("the oar | rm -rf ~"), safe_name("..")
-    ('_etc_passwd', 'the_oar_rm_-rf_', '_')
+    ('_.._etc_passwd', 'the_oar_rm_-rf_', '_')
     """
     return _UNSAFE.sub("_", text)[:LONGEST_NAME].lstrip(".-") or "_"
 

@@ -190,9 +190,11 @@ class Scheduler:
         if trouble.away:
             self._wait_for_sandbox(handed.at)
         else:
-            self._say(f"the machine failed, trying again: {trouble.reason}")
+            if not trouble.waited:  # else it was said while it was tried
+                self._say(f"the machine failed, trying again: {trouble.reason}")
             if handed.tries >= TRIES:
-                raise StandstillError(f"the machine failed {TRIES} times at the same work, last: {trouble.reason}")
+                failed = "a model was asked" if trouble.waited else "the machine failed"
+                raise StandstillError(f"{failed} {TRIES} times at the same work, last: {trouble.reason}")
             if not (trouble.lost or trouble.waited):  # else the next worker's start is wait enough
                 time.sleep(2.0 ** (handed.tries - 1))
             handed.tries += 1

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from archive.history import Listed
 from evolve.commands.show import time_text
+from evolve.commands.thoughts import thoughts_json
 from evolve.config import RunConfig
 from evolve.folder import Folder, safe_name
 from evolve.history import Account, History, frontier, history_of, ranked, unified_diff
@@ -33,6 +34,7 @@ collection/    the episodes from which memories are built, played without memory
 designs/NUMBER-ID/
     source.py      its code
     score.json     score, tokens, gains over no memory and its first parent, score by task, tasks that flipped
+    thoughts.json  what the model that wrote it expected, what came true of that, and what it cost
     events.tsv     its life, with the reason where it failed
     parents.tsv    what it was made from
     parent.diff    how its code differs from that of its first parent
@@ -92,6 +94,8 @@ def _files(history: History, account: Account) -> Iterator[tuple[str, str]]:
     source = account.design.source
     yield "source.py", source
     yield "score.json", _json(account_json(account))
+    if (thoughts := thoughts_json(history.archive, history.run_id, account.line.design)) is not None:
+        yield "thoughts.json", _json(thoughts)
     life = [(time_text(event.created), event.state, event.reason) for event in account.life]
     yield "events.tsv", table(("time", "state", "reason"), life)
     if account.parents:

@@ -1,11 +1,11 @@
 """How many tokens a run sends to its models, and how many it would send without reuse and without prompt caching.
 
-    .venv/bin/python scripts/bench_prompts.py --designs 20
+    .venv/bin/python -m scripts.bench_prompts --designs 20
 
 A run on `recall` whose designs and whose actions come from a server on loopback, which answers as a model would and
 keeps prompts as providers do: what a request has in common with an earlier one from the first token on, schema
-included, counts as cached, in blocks of 128 tokens and from 1,024 on. How good the answers are does not matter here; the
-game does: in long ones the episodes of a prompt are longer.
+included, counts as cached, in blocks of 128 tokens and from 1,024 on. How good the answers are does not matter here;
+the game does: in long ones the episodes of a prompt are longer.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ _TOKEN = re.compile(r"\w{1,8}|[^\w\s]")
 PROPOSER, AGENT = "role IN ('reflect', 'implement', 'repair')", "role = 'agent'"
 PER_EPISODE = "SELECT AVG(tokens_in) FROM episode"
 SCORED = "SELECT COUNT(*) FROM outcome WHERE episode IS NOT NULL"
-PLAYED = "SELECT COUNT(*) FROM episode"
+DISTINCT = "SELECT COUNT(DISTINCT episode) FROM outcome"
+EVALUATED = "SELECT COUNT(DISTINCT design_id) FROM evaluation"
 
 
 class Keeper:
@@ -112,17 +113,19 @@ def report(path: Path, config: RunConfig) -> None:
             fresh = sent - cached + CACHED_PRICE * cached
             _say(f"{name}: {calls} calls, {sent:,} tokens in, {cached / sent:.0%} of them in kept prefixes")
             _say(f"  price with prompt caching: that of {fresh:,.0f} tokens, {sent / fresh:.1f} times less")
-            _say(f"  tokens a request: {sent / requests:,.0f}, without the kept ones {(sent - cached) / requests:,.0f}")
+            if name == "proposer":
+                each, others = sent / requests, (sent - cached) / requests
+                _say(f"  tokens in a request: {each:,.0f}, without the kept ones {others:,.0f}")
         collected = config.collection * config.collection_repeats
-        scored, played, tokens = (_one(archive, query) for query in (SCORED, PLAYED, PER_EPISODE))
-        alone = scored + requests * collected
+        queries = (SCORED, DISTINCT, EVALUATED, PER_EPISODE)
+        scored, distinct, designs, tokens = (_one(archive, query) for query in queries)
+        with_it, without = distinct + collected, scored + designs * collected
         _say(
-            f"episodes: {played:,} played of {scored:,} scored, and {collected} collected once for {requests} requests"
+            f"episodes: {distinct:,} different ones of {scored:,} scored, and {collected} collected once for all of"
+            f" {designs} designs"
         )
-        _say(f"  tokens of the agent: {tokens * played:,.0f} in; each design on its own {tokens * alone:,.0f}")
-        _say(
-            f"  {alone / played:.1f} times more, {scored / max(1, played - collected):.2f} times without the collection"
-        )
+        _say(f"  tokens of the agent a design: {tokens * without / designs:,.0f} if each design played all of its own,")
+        _say(f"  {tokens * with_it / designs:,.0f} as it is: {without / with_it:.1f} times less")
 
 
 def _one(archive: sqlite3.Connection, query: str) -> Any:

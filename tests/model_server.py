@@ -80,6 +80,7 @@ class Say:
     tokens_in: int | None = None
     tokens_out: int | None = None
     cached: int = 0
+    written: int = 0
     reasoning: int = 0
     thought: str = ""
     """What comes before the answer as a block of its own; Anthropic's form only."""
@@ -351,7 +352,7 @@ def _completion(ask: Ask, say: Say) -> dict[str, Any]:
         "prompt_tokens": tokens_in,
         "completion_tokens": tokens_out,
         "total_tokens": tokens_in + tokens_out,
-        "prompt_tokens_details": {"cached_tokens": say.cached},
+        "prompt_tokens_details": {"cached_tokens": say.cached, "cache_write_tokens": say.written},
         "completion_tokens_details": {"reasoning_tokens": say.reasoning},
     }
     return _with_usage(answer, say, usage)
@@ -376,9 +377,9 @@ def _message(ask: Ask, say: Say) -> dict[str, Any]:
     answer |= {"content": content, "stop_reason": reason, "stop_sequence": None}
     tokens_in, tokens_out = _tokens(ask, say, text)
     usage = {
-        "input_tokens": tokens_in - say.cached,
+        "input_tokens": tokens_in - say.cached - say.written,
         "cache_read_input_tokens": say.cached,
-        "cache_creation_input_tokens": 0,
+        "cache_creation_input_tokens": say.written,
         "output_tokens": tokens_out,
         "output_tokens_details": {"thinking_tokens": say.reasoning},
     }

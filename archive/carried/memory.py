@@ -32,7 +32,7 @@ class AgentMemory:
     def __init__(self, llm: Complete | None = None, embed: Embed | None = None, seed: int = 0) -> None:
         self._made_of = (llm, embed, seed)
         self._toolkit = Toolkit(llm, embed, seed)
-        self._design: MemoryDesign = Design(self._toolkit)
+        self._design: MemoryDesign | None = Design(self._toolkit)
         self._episode: MemoryDesign | None = None
         self._entries: list[dict[str, Any]] = []
         self._note({"op": "init"})
@@ -40,7 +40,7 @@ class AgentMemory:
     @property
     def instructions(self) -> str:
         """How the agent should use what it is told."""
-        return self._design.instructions
+        return self._current().instructions
 
     def update(self, trajectory: Trajectory) -> None:
         """Take in a finished episode."""
@@ -64,12 +64,12 @@ class AgentMemory:
 
     def episode(self) -> MemoryDesign:
         """A copy of the design for one episode of several at once, to be asked and shown its steps."""
-        if "sqlite3" in sys.modules:
+        if "sqlite3" in sys.modules:  # which alone is not copied otherwise
             copyreg.pickle(sys.modules["sqlite3"].Connection, _database)
         shared = {id(part): part for entry in self._entries for part in _unchanging(entry.get("episode"))}
         try:
-            return copy.deepcopy(self._design, shared)
-        except TypeError:  # it holds what cannot be copied, a generator say
+            return copy.deepcopy(self._current(), shared)
+        except (TypeError, copy.Error, RecursionError):  # it holds what cannot be copied, a generator say
             return _rebuilt(Toolkit(*self._made_of), self._entries)
 
     def save(self, path: str | Path) -> None:
@@ -104,16 +104,19 @@ class AgentMemory:
                 f" reads its own, in format {FORMAT}"
             )
         memory = cls(llm, embed, state["seed"])
-        memory._restore([{**entry, "episode": _episode(entry["episode"])} for entry in state["entries"]])
+        memory._entries = [{**entry, "episode": _episode(entry["episode"])} for entry in state["entries"]]
+        memory._design = None
+        memory._current()
         return memory
 
     # How it is kept: the calls that made it, with what the toolkit answered; or what the design dumps
 
     def _do(self, entry: dict[str, Any]) -> None:
+        design = self._current()
         try:
-            _apply(self._design, self._toolkit, entry)
-        except BaseException:  # a call that fails leaves the memory as it was
-            self._restore(self._entries)
+            _apply(design, self._toolkit, entry)
+        except BaseException:  # a call that fails leaves the memory as it was: it is built again when it is wanted
+            self._design = self._episode = None
             raise
         self._note(entry)
         if len(self._entries) % _OFTEN == 0:
@@ -126,8 +129,9 @@ class AgentMemory:
 
     def _shorten(self) -> None:
         """Put what the design dumps in the place of the calls that made it."""
-        dump = getattr(self._design, "dump", None)
-        if len(self._entries) < 2 or not callable(dump) or not hasattr(self._design, "load"):
+        design = self._current()
+        dump = getattr(design, "dump", None)
+        if len(self._entries) < 2 or not callable(dump) or not hasattr(design, "load"):
             return
         state = dump()
         if state is None or not _is_json(state):
@@ -136,11 +140,11 @@ class AgentMemory:
         entry = {"op": "load", "state": state, "random": [version, list(numbers), gauss]}
         self._entries = [self._entries[0], {**entry, "answers": [], "had_llm": False}]
 
-    def _restore(self, entries: list[dict[str, Any]]) -> None:
-        self._toolkit = Toolkit(*self._made_of)
-        self._design = _rebuilt(self._toolkit, entries)
-        self._entries = entries
-        self._episode = None
+    def _current(self) -> MemoryDesign:
+        if self._design is None:
+            self._toolkit = Toolkit(*self._made_of)
+            self._design = _rebuilt(self._toolkit, self._entries)
+        return self._design
 
 
 def _rebuilt(toolkit: Toolkit, entries: list[dict[str, Any]]) -> MemoryDesign:

@@ -69,8 +69,10 @@ class Toolkit:
                 answer: dict[str, Any] = {"result": ask()}
             except ToolError as error:
                 answer = {"error": str(error)}
+        elif (known := next(self._recorded, None)) is not None:
+            answer = known
         else:
-            answer = next(self._recorded)
+            raise RuntimeError("built again, this memory asks for more than it did: its design is not deterministic")
         self.noted.append(answer)
         if "error" in answer:
             raise ToolError(answer["error"])

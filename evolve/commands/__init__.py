@@ -29,12 +29,12 @@ show        `design`, `run`, `number` (0: a baseline), `state`, `reason`, `origi
             each change during the episode), `thoughts`
             (of the model that wrote it, else null: `plan`, `manifest`, `came_true`, `attempts` as pairs of design and
             failure, `cut` from the prompts, `warnings`, and what it took), `source`
-costs       `run`, `calls` (paid), `hits` (answered by an earlier equal call, free), `tokens_in` and `cached` of them,
-            `tokens_out` and `reasoning` of them, `dollars` (null where the price of any is unknown), `unpriced`
-            calls, `unusable` ones (paid, without a usable answer), `seconds` (median latency, null for sums),
-            `costs`: a list of the same for each `role` and `model`, or `design`; with --calls a list of `call`,
-            `run_id`, `role`, `model`, `design`, `sample`, tokens, `dollars`, `seconds`, `finish`, `problem`, `hit_of`,
-            `created`; with --call that one with `request` and `reply`
+costs       `run`, `calls` (paid), `hits` (answered by an earlier equal call, free), `tokens_in` and of them `cached`
+            (from the provider's cache) and `written` (to it), `tokens_out` and `reasoning` of them, `dollars` (null
+            where the price of any is unknown), `unpriced` calls, `unusable` ones (paid, without a usable answer),
+            `seconds` (median latency, null for sums), `costs`: a list of the same for each `role` and `model`, or
+            `design`; with --calls a list of `call`, `run_id`, `role`, `model`, `design`, `sample`, tokens, `dollars`,
+            `seconds`, `finish`, `problem`, `hit_of`, `created`; with --call that one with `request` and `reply`
 pareto      `run`, `designs` (evaluated), `delay` (counted, or seconds), `front`: a list of `design`, `number`, `score`,
             `interval`, `n`, `cost` (tokens an episode), `delay`, `entered` (after how many scores; null in an archive
             that kept no fronts), `defects` (a list of `part`, `name`, `severity`, `evidence`, `remedy`); `former`: the

@@ -91,7 +91,7 @@ def costs_of(path: Path, run: int) -> list[Cost]:
 def print_costs(costs: Sequence[Cost], by: str = "role") -> None:
     """Print sums, and the sum of them all where there are several."""
     headings = ("role", "model") if by == "role" else ("design",)
-    columns = ("#calls", "#hits", "#tokens in", "#cached", "#tokens out", "#reasoning", "#dollars")
+    columns = ("#calls", "#hits", "#tokens in", "#cached", "#written", "#tokens out", "#reasoning", "#dollars")
     rows = [(*_shown(cost.group, by), *_numbers(cost), *_latency(cost, by)) for cost in costs]
     if len(costs) > 1:
         blank = [""] * (len(headings) - 1)
@@ -104,7 +104,7 @@ def print_costs(costs: Sequence[Cost], by: str = "role") -> None:
 def total(costs: Sequence[Cost]) -> Cost:
     """The sum of groups; its dollars are unknown where those of any are."""
     known = [cost.dollars for cost in costs if cost.dollars is not None]
-    names = ("calls", "hits", "tokens_in", "tokens_out", "cached", "reasoning", "unpriced", "unusable")
+    names = ("calls", "hits", "tokens_in", "tokens_out", "cached", "written", "reasoning", "unpriced", "unusable")
     sums = {name: sum(getattr(cost, name) for cost in costs) for name in names}
     return Cost(group=(), dollars=sum(known) if len(known) == len(costs) else None, seconds=None, **sums)
 
@@ -151,7 +151,8 @@ def _shown(group: tuple[str, ...], by: str) -> tuple[str, ...]:
 
 
 def _numbers(cost: Cost) -> tuple[str, ...]:
-    counts = (cost.calls, cost.hits, cost.tokens_in, cost.cached, cost.tokens_out, cost.reasoning)
+    tokens = (cost.tokens_in, cost.cached, cost.written, cost.tokens_out, cost.reasoning)
+    counts = (cost.calls, cost.hits, *tokens)
     return (*(f"{count:,}" for count in counts), _dollars(cost.dollars))
 
 
@@ -195,6 +196,6 @@ def _say_told(told: Any) -> None:
             say(json.dumps(message["calls"], indent=2, ensure_ascii=False))
     if "text" in told:
         say(told["text"])
-    rest = {name: value for name, value in told.items() if name not in ("messages", "text")}
+    rest = {name: value for name, value in told.items() if name not in ("messages", "text", "kept")}
     if rest:
         say(json.dumps(rest, indent=2, ensure_ascii=False))

@@ -67,6 +67,8 @@ def export_design(
         raise InputError("give --to FILE.py for a module or --package DIR for a package, not both")
     if target.file is not None and target.file.suffix != ".py":
         raise InputError(f"--to {target.file}: the name of a Python module ends in .py")
+    if target.file is not None and not target.file.parent.is_dir():
+        raise InputError(f"--to {target.file}: there is no folder {target.file.parent}")
     with reading(path) as archive:
         design, run = _chosen(archive, prefix, number)
         exported, proof, memory = _exported(archive, design, run, target, _backend(design, sandbox))
@@ -112,8 +114,8 @@ def _exported(
 ) -> tuple[Exported, Proof | None, str | None]:
     """The module, what proves it, and what it has learned."""
     from archive.export import module_of
-    from evolve.evidence import card, collected, questions
     from evolve.prove import guests, prove, sample_of, taught
+    from evolve.provenance import card, collected, questions
     from sandbox.backend import DesignFault
     from sandbox.source import SourceChecker
 

@@ -27,7 +27,7 @@ def import_file(
 ) -> None:
     """Restore a module's design into a file, and submit it to a run if that is asked for."""
     restored, checked = _restored(file)
-    to = to if to is not None else file.with_name(f"{file.stem}_design.py")
+    to = to if to is not None else _beside(file, restored.source)
     edited = checked.hash != restored.design
     made_from = (restored.design,) if edited and restored.design else restored.parents
     home = _home(path, made_from[:1], number)
@@ -72,6 +72,14 @@ def _restored(file: Path) -> tuple[Restored, Checked]:
         raise InputError(f"{file} is no module of `evolve export`: {error}") from None
     except SourceRejected as error:
         raise InputError(f"{file} holds no design any more: {error.reason}") from None
+
+
+def _beside(file: Path, source: str) -> Path:
+    """The file for a design that has no name; never one that holds something else."""
+    place = file.with_name(f"{file.stem}_design.py")
+    if place.exists() and place.read_text(encoding="utf-8", errors="replace") != source:
+        raise InputError(f"{place} is there already, and another; name a file with --to")
+    return place
 
 
 def _home(path: Path, parents: tuple[str, ...], number: int | None) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from evolve.errors import InputError
@@ -17,9 +16,6 @@ from sandbox.guest import count_tokens
 OWN = "https://api.anthropic.com"
 ANSWER = "answer"
 """Name of the tool that servers other than Anthropic's are made to call for an answer of a schema."""
-
-MOST_THOUGHTS = 1024
-"""Conversations with tools that may be under way at once."""
 
 _FINISHES: dict[str, Finish] = {
     "max_tokens": "length",
@@ -51,7 +47,6 @@ class Anthropic:
         self._client = anthropic.AsyncAnthropic(
             api_key=self._key or NO_KEY, base_url=base, max_retries=0, http_client=http
         )
-        self._thoughts: dict[str, list[dict[str, Any]]] = {}
 
     async def complete(self, model: str, request: Request, timeout: float) -> Reply:
         """See `Provider`."""
@@ -73,7 +68,7 @@ class Anthropic:
     def _asked(self, model: str, request: Request) -> dict[str, Any]:
         settings = request.settings
         asked: dict[str, Any] = {"model": model, "max_tokens": settings.max_tokens}
-        asked["messages"] = _turns(request.messages, self._thoughts)
+        asked["messages"] = _turns(request.messages)
         if system := _system(request.messages):
             asked["system"] = system
         if request.stop:
@@ -111,32 +106,24 @@ class Anthropic:
         used = [block for block in blocks if block.get("type") == "tool_use"]
         usage = _usage(answer.get("usage"), request, text + "".join(str(block.get("input")) for block in used))
         finish = _FINISHES.get(str(answer.get("stop_reason")), "stop")
+        if request.schema is not None and used:
+            return _formed(used[0].get("input"), finish, usage)
+        kept = _kept(blocks, finish)
         if request.schema is not None:
-            return _formed(text, used, finish, usage)
+            return Reply(text, None if finish == "refusal" else value_of(text), (), finish, usage, kept=kept)
         if not blocks and finish == "stop":
             raise UnusableError(f"{model} of {self.name} gave an empty answer", Reply("", usage=usage))
         if any(not isinstance(block.get("input"), dict) for block in used):
             reason = f"{model} of {self.name} called a tool with arguments that are no JSON object"
             raise UnusableError(reason, Reply(text, usage=usage))
         calls = tuple(ToolCall(str(block.get("id")), str(block.get("name")), block["input"]) for block in used)
-        if calls:
-            self._keep_thoughts(calls[0].id, blocks)
-        return Reply(text, None, calls, "tools" if calls else finish, usage)
-
-    def _keep_thoughts(self, call: str, blocks: list[dict[str, Any]]) -> None:
-        """What the model thought before it called tools has to come back, unchanged, together with their answers."""
-        self._thoughts[call] = [block for block in blocks if block.get("type") in ("thinking", "redacted_thinking")]
-        if len(self._thoughts) > MOST_THOUGHTS:
-            del self._thoughts[next(iter(self._thoughts))]
+        return Reply(text, None, calls, "tools" if calls else finish, usage, kept=kept)
 
 
-def _formed(text: str, used: list[dict[str, Any]], finish: Finish, usage: Usage) -> Reply:
-    """The answer to a request with a schema: what the one tool was given, or the text."""
+def _formed(value: Any, finish: Finish, usage: Usage) -> Reply:
+    """The answer to a request with a schema, where it is what the one tool was given."""
     import json
 
-    if not used:
-        return Reply(text, None if finish == "refusal" else value_of(text), (), finish, usage)
-    value = used[0].get("input")
     return Reply(json.dumps(value), value, (), "length" if finish == "length" else "stop", usage)
 
 
@@ -150,13 +137,24 @@ def _system(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
     return blocks
 
 
-def _turns(messages: tuple[Message, ...], thoughts: Mapping[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+def _kept(blocks: list[dict[str, Any]], finish: Finish) -> list[dict[str, Any]] | None:
+    """The whole turn where the model thought in it: that has to come back unchanged, and in the same order.
+
+    What is not accepted is left out: a cut turn, whose last thought may lack its signature, one that ends in a thought,
+    and texts without a word.
+    """
+    said = [block for block in blocks if block.get("type") != "text" or str(block.get("text", "")).strip()]
+    thoughts = [block.get("type") in ("thinking", "redacted_thinking") for block in said]
+    return said if any(thoughts) and not thoughts[-1] and finish in ("stop", "tools") else None
+
+
+def _turns(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
     """The other messages; answers of tools belong to one user's turn, as they followed one turn of calls."""
     turns: list[dict[str, Any]] = []
     for message in messages:
         if message.speaker == "system":
             continue
-        blocks = _blocks(message, thoughts)
+        blocks = _blocks(message)
         role = "assistant" if message.speaker == "assistant" else "user"
         if turns and turns[-1]["role"] == role:
             turns[-1]["content"] += blocks
@@ -165,12 +163,12 @@ def _turns(messages: tuple[Message, ...], thoughts: Mapping[str, list[dict[str, 
     return turns
 
 
-def _blocks(message: Message, thoughts: Mapping[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+def _blocks(message: Message) -> list[dict[str, Any]]:
     if message.speaker == "tool":
         return [{"type": "tool_result", "tool_use_id": message.answers, "content": message.text}]
-    blocks = list(thoughts.get(message.calls[0].id, ())) if message.calls else []
-    if message.text:
-        blocks.append({"type": "text", "text": message.text})
+    if message.kept is not None:
+        return list(message.kept)
+    blocks: list[dict[str, Any]] = [{"type": "text", "text": message.text}] if message.text else []
     blocks += [
         {"type": "tool_use", "id": call.id, "name": call.name, "input": call.arguments} for call in message.calls
     ]
@@ -182,14 +180,15 @@ def _tool(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]
 
 
 def _usage(given: object, request: Request, said: str) -> Usage:
-    """As the server counts, which has cached tokens apart from the others; what it does not say, by our counter."""
+    """As the server counts, which has those of its cache apart from the others; what it does not say, by ours."""
     usage = given if isinstance(given, dict) else {}
     cached = count(usage.get("cache_read_input_tokens")) or 0
-    parts = [count(usage.get(name)) or 0 for name in ("input_tokens", "cache_creation_input_tokens")]
-    tokens_in = sum(parts) + cached or sum(count_tokens(each.text) for each in request.messages)
+    written = count(usage.get("cache_creation_input_tokens")) or 0
+    fresh = count(usage.get("input_tokens")) or 0
+    tokens_in = fresh + cached + written or sum(count_tokens(each.text) for each in request.messages)
     tokens_out = count(usage.get("output_tokens"))
     if tokens_out is None or (tokens_out == 0 and said):
         tokens_out = count_tokens(said)
     details = usage.get("output_tokens_details")
     thought = count(details.get("thinking_tokens")) if isinstance(details, dict) else None
-    return Usage(tokens_in, tokens_out, cached, min(thought or 0, tokens_out))
+    return Usage(tokens_in, tokens_out, cached, min(thought or 0, tokens_out), written)

@@ -40,6 +40,8 @@ class Message:
     """Tools that an assistant's message calls."""
     answers: str = ""
     """Id of the call that a tool's message answers."""
+    kept: Any = None
+    """The reply's, in an assistant's message that repeats it unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +88,16 @@ class Purpose:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one call as the provider counts them. Cached ones are part of those in, reasoning of those out."""
+    """Tokens of one call as the provider counts them.
+
+    Of those in, `cached` came from the provider's cache and `written` went into it; reasoning is part of those out.
+    """
 
     tokens_in: int = 0
     tokens_out: int = 0
     cached: int = 0
     reasoning: int = 0
+    written: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
@@ -110,6 +116,9 @@ class Reply:
     """By the price table; none where it does not know the model."""
     is_hit: bool = False
     """Whether it came from the archive's record and was not paid for now."""
+    kept: Any = None
+    """What the provider wants to see again where the conversation goes on, such as what the model thought before it
+    called tools: JSON that only the provider reads."""
 
 
 class Asker(Protocol):

@@ -29,7 +29,8 @@ class Bound:
 def most_in(packed: dict[str, Any]) -> int:
     """No tokeniser makes more tokens than a text has bytes in UTF-8; how many fewer it makes is unknown here."""
     texts = [message.get("text", "") for message in packed.get("messages", ())] + packed.get("texts", [])
-    rest = [packed.get("tools"), packed.get("schema"), [m["calls"] for m in packed.get("messages", ()) if "calls" in m]]
+    turns = [message[name] for message in packed.get("messages", ()) for name in ("calls", "kept") if name in message]
+    rest = [packed.get("tools"), packed.get("schema"), turns]
     said = sum(len(text.encode("utf-8", "replace")) for text in texts)
     return said + sum(len(json.dumps(part)) for part in rest if part) + A_MESSAGE * len(texts) + OVERHEAD
 

@@ -10,7 +10,7 @@ import json
 import struct
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from typing import Any
 
 from evolve.llm.base import Message, Purpose, Reply, Request, Settings, Tool, ToolCall, Usage
@@ -32,7 +32,7 @@ def pack_request(request: Request) -> Json:
         "grammar": request.grammar,
         "stop": list(request.stop),
     }
-    return _kept(packed)
+    return _given(packed)
 
 
 def unpack_request(packed: Json) -> Request:
@@ -55,10 +55,10 @@ def pack_reply(reply: Reply) -> Json:
         "text": reply.text,
         "calls": [asdict(call) for call in reply.calls],
         "finish": reply.finish if reply.finish != "stop" else None,
-        "usage": [usage.tokens_in, usage.tokens_out, usage.cached, usage.reasoning],
+        "usage": list(astuple(usage)),
     }
-    value = {"value": reply.value} if reply.value is not None else {}  # false and empty ones are values too
-    return _kept(packed) | value
+    told = {"value": reply.value, "kept": reply.kept}  # false and empty ones are values too
+    return _given(packed) | {name: value for name, value in told.items() if value is not None}
 
 
 def unpack_reply(packed: Json, *, dollars: float | None, is_hit: bool) -> Reply:
@@ -71,6 +71,7 @@ def unpack_reply(packed: Json, *, dollars: float | None, is_hit: bool) -> Reply:
         Usage(*packed["usage"]),
         dollars,
         is_hit,
+        packed.get("kept"),
     )
 
 
@@ -102,14 +103,14 @@ def _pack_message(message: Message) -> Json:
         "calls": [asdict(call) for call in message.calls],
         "answers": message.answers,
     }
-    return _kept(packed)
+    return _given(packed) | ({"kept": message.kept} if message.kept is not None else {})
 
 
 def _unpack_message(packed: Json) -> Message:
     calls = tuple(ToolCall(**call) for call in packed.get("calls", ()))
-    return Message(packed["speaker"], packed.get("text", ""), calls, packed.get("answers", ""))
+    return Message(packed["speaker"], packed.get("text", ""), calls, packed.get("answers", ""), packed.get("kept"))
 
 
-def _kept(packed: Json) -> Json:
+def _given(packed: Json) -> Json:
     """What is not at its default; a number may be 0 and mean it."""
     return {name: value for name, value in packed.items() if not (value is None or value is False or value in ("", []))}

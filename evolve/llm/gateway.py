@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import CancelledError
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from archive.ledger import Entry, Ledger, Recorded, Spent
@@ -244,7 +244,7 @@ class Gateway:
             dollars = self._prices.price(purpose.model, usage)
             finish = str(reply.get("finish", "stop"))
             entry = self._entry(key, purpose)._replace(
-                **vars_of(usage), dollars=dollars, seconds=seconds, finish=finish, problem=problem
+                **asdict(usage), dollars=dollars, seconds=seconds, finish=finish, problem=problem
             )
             return Recorded(self._ledger.record(entry, packed, reply), reply, dollars, problem)
         finally:
@@ -340,8 +340,8 @@ class Gateway:
         return line
 
     def _bound(self, packed: Json, most_out: int, purpose: Purpose) -> Bound:
-        usage = Usage(most_in(packed), most_out)
-        return Bound(usage.tokens_in + usage.tokens_out, self._prices.price(purpose.model, usage))
+        tokens_in = most_in(packed)
+        return Bound(tokens_in + most_out, self._prices.most(purpose.model, tokens_in, most_out))
 
     def _refuse_unpriced(self) -> None:
         if self.config.budget_usd is None:
@@ -361,16 +361,6 @@ class Gateway:
         if unknown and self.config.budget_usd is not None:
             self._news.append(f"{unknown} earlier calls have no known price and are not counted in --budget-usd")
         return spent._replace(dollars=spent.dollars + sum(price or 0.0 for price in prices), unpriced=unknown)
-
-
-def vars_of(usage: Usage) -> dict[str, Any]:
-    """The columns of the ledger that a usage fills."""
-    return {
-        "tokens_in": usage.tokens_in,
-        "tokens_out": usage.tokens_out,
-        "cached": usage.cached,
-        "reasoning": usage.reasoning,
-    }
 
 
 def _usable(known: Recorded, *, is_hit: bool) -> Recorded:

@@ -156,9 +156,11 @@ def _usage(given: object, request: Request, text: str) -> Usage:
     tokens_in = count(usage.get("prompt_tokens")) or sum(count_tokens(each.text) for each in request.messages)
     said = count(usage.get("completion_tokens"))
     tokens_out = count_tokens(text) if said is None or (said == 0 and text) else said
-    cached = count(_mapping(usage.get("prompt_tokens_details")).get("cached_tokens")) or 0
+    details = _mapping(usage.get("prompt_tokens_details"))
+    cached = min(count(details.get("cached_tokens")) or 0, tokens_in)
+    written = min(count(details.get("cache_write_tokens")) or 0, tokens_in - cached)
     reasoning = count(_mapping(usage.get("completion_tokens_details")).get("reasoning_tokens")) or 0
-    return Usage(tokens_in, tokens_out, min(cached, tokens_in), min(reasoning, tokens_out))
+    return Usage(tokens_in, tokens_out, cached, min(reasoning, tokens_out), written)
 
 
 def _mapping(value: object) -> dict[str, Any]:

@@ -32,15 +32,12 @@ class Price:
     up_to: float = float("inf")
 
     def of(self, usage: Usage) -> float:
-        """Dollars of a call.
-
-        A usage does not say which tokens the provider wrote to its cache, so all that did not come from there cost as
-        if they had been: never less than what is paid.
-        """
+        """Dollars of a call."""
         cached = self.input if self.cached is None else self.cached
-        fresh = max(self.input, self.written or 0.0)
-        tokens = (usage.tokens_in - usage.cached) * fresh + usage.cached * cached + usage.tokens_out * self.output
-        return tokens / MILLION
+        written = self.input if self.written is None else self.written
+        fresh = usage.tokens_in - usage.cached - usage.written
+        tokens_in = fresh * self.input + usage.cached * cached + usage.written * written
+        return (tokens_in + usage.tokens_out * self.output) / MILLION
 
 
 class Prices:
@@ -67,6 +64,11 @@ class Prices:
             return None
         narrowest = min(price.up_to for price in held)
         return max((price for price in held if price.up_to == narrowest), key=lambda price: price.since).of(usage)
+
+    def most(self, model: str, tokens_in: int, tokens_out: int) -> float | None:
+        """The most that a call of so many tokens may cost: whether they go into the provider's cache is not known."""
+        fresh, written = (self.price(model, Usage(tokens_in, tokens_out, written=part)) for part in (0, tokens_in))
+        return None if fresh is None or written is None else max(fresh, written)
 
     def _of(self, model: str) -> tuple[Price, ...]:
         spec = parse(model)

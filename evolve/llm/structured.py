@@ -34,8 +34,8 @@ def ask_for(asker: Asker, form: type[Form], request: Request, purpose: Purpose) 
     again = Message(
         "user", f"That answer can not be used: {problem}. Give the whole answer again, mended, as JSON only."
     )
-    said = (Message("assistant", first.text[:_TEXT_SHOWN]),) if first.text else ()
-    second, value, problem = _ask(asker, form, replace(asked, messages=(*asked.messages, *said, again)), purpose)
+    turns = (*asked.messages, *_said(first), again)
+    second, value, problem = _ask(asker, form, replace(asked, messages=turns), purpose)
     if value is None:
         raise BadAnswerError(f"{purpose.model} gave no {form.__name__}, also when asked again: {problem}")
     return value, _both(first, second)
@@ -87,6 +87,14 @@ def _ask(asker: Asker, form: type[Form], request: Request, purpose: Purpose) -> 
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, each['loc'])) or 'it'}: {each['msg']}" for each in error.errors()[:5]]
         return reply, None, "; ".join(problems)
+
+
+def _said(reply: Reply) -> tuple[Message, ...]:
+    """What the model said as its turn; one that is cut here is no longer what its provider wants to see."""
+    if not reply.text:
+        return ()
+    text = reply.text[:_TEXT_SHOWN]
+    return (Message("assistant", text, kept=reply.kept if text == reply.text else None),)
 
 
 def _strict(schema: Any) -> Any:

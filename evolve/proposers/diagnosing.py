@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -16,7 +17,7 @@ from pydantic import Field
 from archive.fronts import add_diagnosis, diagnosis
 from evolve.agents.prompts import template
 from evolve.diagnosis import Defect, DefectProfile, measured, worst_first
-from evolve.evaluation import Need
+from evolve.evaluation import Need, Thought
 from evolve.history import Watched
 from evolve.llm.base import BadAnswerError, Message, ModelRefusedError, Purpose, Request, TooLongError
 from evolve.llm.roles import DIAGNOSE, settings_of
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from evolve.reflection import Seen
 
 SEVERITIES = {"high": 0.9, "medium": 0.6, "low": 0.3}
+PAUSE = 0.05
+"""Seconds between two looks at whether another request is done with what this one waits for."""
 HELD = 10
 """Proposals of a request that are held to the diagnosed part; those after them may change anything."""
 LONGEST = 300
@@ -69,24 +72,49 @@ class Diagnosing:
         """Who diagnoses; where it is empty the measured signs do."""
         self._drawn: dict[int, int] = {}
         """Proposals that the requests of this sitting drew, by number."""
+        self._looking: set[str] = set()
+        """Designs that are being diagnosed."""
+        self._waiting: set[int] = set()
+        """Requests for which nothing is written yet."""
 
     def propose(self, commission: Commission) -> Generator[Need, Any, Proposal | None]:
         """Diagnose the first parent if nobody did, and have a descendant written."""
         if commission.parents:
-            profile = yield from self._profile(commission.desk, commission.parents[0])
+            profile = yield from self._in_turn(commission)
             draw = self._drawn.get(commission.number, 0)
             self._drawn[commission.number] = draw + 1
             commission = replace(commission, brief=briefed(commission.brief, profile, draw))
         return (yield from self.inner.propose(commission))
 
+    def _in_turn(self, commission: Commission) -> Generator[Need, Any, DefectProfile]:
+        """The parent's diagnosis. In a reproducible run it is then this request's turn to enter a design.
+
+        Else what is a duplicate, and what is drawn in its place, would depend on whose diagnosis was done first.
+        """
+        number, in_order = commission.number, commission.desk.config.reproducible
+        self._waiting.add(number)
+        try:
+            profile = yield from self._profile(commission.desk, commission.parents[0])
+            while in_order and min(self._waiting) < number:
+                yield Thought(partial(time.sleep, PAUSE))
+        finally:
+            self._waiting.remove(number)
+        return profile
+
     def _profile(self, desk: Desk, design: Design) -> Generator[Need, Any, DefectProfile]:
+        """The diagnosis of a design, by whoever asks for it first."""
+        while design.id in self._looking:
+            yield Thought(partial(time.sleep, PAUSE))
         kept = diagnosis(desk.archive, desk.run_id, design.id)
-        if kept is None:
+        if kept is not None:
+            return DefectProfile.unpack(kept)
+        self._looking.add(design.id)
+        try:
             profile = yield from self._diagnose(desk, design)
             add_diagnosis(desk.archive, desk.run_id, design.id, profile.pack(), time.time())
-            kept = diagnosis(desk.archive, desk.run_id, design.id)  # another descendant may have been first
-        assert kept is not None
-        return DefectProfile.unpack(kept)
+        finally:
+            self._looking.remove(design.id)
+        return profile
 
     def _diagnose(self, desk: Desk, design: Design) -> Generator[Need, Any, DefectProfile]:
         if design.origin == "untrusted":
@@ -138,6 +166,7 @@ def examined(desk: Desk, design: str, seen: Sequence[Seen]) -> DefectProfile:
 def evidence_of(desk: Desk, design: Design, profile: DefectProfile, seen: Sequence[Seen]) -> list[Section]:
     """What a model is shown: it depends on the design alone, so that all descendants share one call."""
     parts = desk.evidence.genotype(design.id).parts()
+    shown = sorted(seen, key=lambda each: each.score) if desk.config.context == "traces" else ()
     noted = [defect.note() for defect in profile.defects] or ["nothing that the rules know of"]
     return [
         Section("The design: its code", design.source, ALWAYS, kind="code"),
@@ -150,7 +179,7 @@ def evidence_of(desk: Desk, design: Design, profile: DefectProfile, seen: Sequen
                 episode_text(Watched(design.id, 0, each.trajectory)),
                 30,
             )
-            for number, each in enumerate(sorted(seen, key=lambda each: each.score), 1)
+            for number, each in enumerate(shown, 1)
         ),
     ]
 

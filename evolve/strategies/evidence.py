@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from evolve.results import DEPLOYMENT
@@ -9,9 +10,11 @@ from evolve.results import DEPLOYMENT
 if TYPE_CHECKING:
     from archive.fronts import Measured
     from archive.store import Archive
+    from evolve.comparing import Comparer
     from evolve.diagnosis import DefectProfile
     from evolve.genotype import Genotype
     from evolve.signs import Retrieval, Signs
+    from evolve.statistics import Scores
 
 THOUSAND = 1000
 
@@ -55,6 +58,19 @@ class Evidence:
         if self.counted:
             delay = row.steps + row.calls / episodes + (row.tokens + llm_tokens) / THOUSAND
         return Fitness(row.score, row.tokens + llm_tokens, delay)
+
+    def scores(self, design: str) -> Scores:
+        """Its score by task, read anew each time."""
+        from evolve.results import task_scores
+
+        return task_scores(self.archive, self.run_id, design)
+
+    @cached_property
+    def comparer(self) -> Comparer:
+        """Who compares the run's designs, each with the one that it was asked of."""
+        from evolve.comparing import Comparer
+
+        return Comparer(self)
 
     def genotype(self, design: str) -> Genotype:
         """What a design's parts are made of."""

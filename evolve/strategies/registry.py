@@ -7,7 +7,10 @@ from evolve.errors import InputError
 from evolve.strategies.base import Strategy
 from evolve.strategies.evidence import Evidence
 
-NAMES = ("alma", "memevolve", "best-of-n", "random", "sequential")
+NAMES = ("alma", "memevolve", "empirical-mcts", "best-of-n", "random", "sequential")
+
+COMPARING = frozenset({"empirical-mcts"})
+"""Those that go by comparisons of designs with the ones that they were asked of."""
 
 
 def make(config: RunConfig, evidence: Evidence | None = None) -> Strategy:
@@ -17,6 +20,7 @@ def make(config: RunConfig, evidence: Evidence | None = None) -> Strategy:
     """
     from evolve.strategies.alma import Alma
     from evolve.strategies.controls import BestOfN, RandomParent, Sequential
+    from evolve.strategies.mcts import EmpiricalMcts
     from evolve.strategies.memevolve import MemEvolve
 
     match config.strategy:
@@ -24,6 +28,9 @@ def make(config: RunConfig, evidence: Evidence | None = None) -> Strategy:
             return Alma(config.reward_scale, config.visit_penalty, config.temperature, config.step_size)
         case "memevolve":
             return MemEvolve(config.survivors, config.descendants, evidence)
+        case "empirical-mcts":
+            settings = config.exploration, config.global_share, config.backup, config.children
+            return EmpiricalMcts(*settings, evidence)
         case "best-of-n":
             return BestOfN()
         case "random":

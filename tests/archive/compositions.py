@@ -63,7 +63,7 @@ _words = words
 
 
 def best(text):
-    """Not the one of the stores."""
+    """Not the one of the stores.\u2028"""
     return max(_words(text), default="")
 
 

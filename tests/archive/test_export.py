@@ -218,6 +218,8 @@ def test_a_call_that_fails_leaves_the_memory_as_it_was(checker: SourceChecker) -
     memory.update(of_module(module, LESSONS[1]))
     with pytest.raises(ConnectionError):
         memory.manage()
+    with pytest.raises(ConnectionError):
+        memory.manage()
     works[0] = True
     assert json.dumps(memory.dump()) != before
     assert memory.retrieve(module.Query(of_module(module, LESSONS[0]).task, "x"))

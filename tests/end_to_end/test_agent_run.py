@@ -114,7 +114,7 @@ ODD: list[Calls] = [
 ]
 SAID = (
     *("there is no tool 'fly'; there are frontier, top", "has no design whose id begins with 'zz'"),
-    *("has no design whose id begins with ''", "the arguments of top do not fit: count: "),
+    *("has more than one design whose id begins with ''", "the arguments of top do not fit: count: "),
     *("2 characters at the least", "there is no episode of task 'deployment-000' among them"),
     *("the arguments of propose do not fit: manifest: Field required", "exactly one subclass of MemoryDesign"),
 )
@@ -200,6 +200,7 @@ def test_old_answers_make_room_in_a_narrow_context(shell: Shell) -> None:
     assert done.code == 0, done.err
     assert done.json["evaluated"] == 1
     assert "left out to make room" in server.asks[-1].text
+    assert "not shown   older answers of tools: " in shell.here("show", done.json["top"][0]["design"]).out
     with closing(open_archive(shell.folder / "palimpsest.db")) as archive:
         assert thoughts_of(archive.manifests(1)[0])["cut"]
 
@@ -249,6 +250,10 @@ def test_a_reproducible_run_is_replayed_from_its_record(shell: Shell) -> None:
     def uneven(ask: Ask) -> Response:
         said = looks_and_mends(ask)
         assert isinstance(said, Say)
+        if turn(ask) == 2 and parents(ask):  # no two requests propose the same, or the first to do so would be told
+            tells, at = "        return Memory(told[:40])", zlib.crc32(ask.text.encode())
+            other = f"        told = told[{at % 7}:] + told[:{at % 7}] + [] * {at}\n{tells}"
+            said = replace(said, calls=[("propose", answer("another order", edits=[UPDATE, (tells, other)]))])
         return replace(said, latency=zlib.crc32((salt + ask.text).encode()) % 5 / 25)
 
     with ModelServer(uneven) as server:

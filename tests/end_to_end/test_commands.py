@@ -104,7 +104,7 @@ def test_a_design_is_shown_with_where_it_came_from(finished: Shell) -> None:
 BAD = {
     "domain": ("run --domain nowhere", "unknown domain 'nowhere'; known are recall, "),
     "strategy": ("run --strategy luck", "no strategy 'luck'; choose one of alma, "),
-    "agent": ("run --agent nobody", "no agent 'nobody'; choose one of lexical"),
+    "agent": ("run --agent nobody", "no agent 'nobody'; choose lexical"),
     "proposer": ("run --proposer nobody", "no proposer 'nobody'; choose one of genetic"),
     "sandbox": ("run --sandbox beach", "no sandbox backend 'beach'; choose one of docker, "),
     "budget": ("run --designs 0", "designs: input should be greater than or equal to 1"),

@@ -69,6 +69,10 @@ def test_an_edited_module_is_entered_with_its_lineage(copied: Shell) -> None:
     told = copied.here("import", "mine.py", "--to", "design.py")
     assert told.code == 0, told.err
     assert f"evolve submit design.py --parent {design[:10]} --run 1" in told.out
+    copied.write("mine_design.py", "# something else")
+    done = copied.here("import", "mine.py")
+    assert (done.code, "is there already, and another" in done.err) == (2, True)
+    (copied.folder / "mine_design.py").unlink()
     done = copied.here("import", "mine.py", "--submit", *PROCESS, "--workers", "0", "--json")
     assert done.code == 0, done.err
     shown = copied.here("show", done.json["design"], "--json").json
@@ -106,6 +110,7 @@ def test_a_history_leaves_as_a_folder(finished: Shell, tmp_path: Path) -> None:
         (("export",), "name a design, or give --tree DIR"),
         (("export", "1-", "--to", "a.txt"), "the name of a Python module ends in .py"),
         (("export", "1-", "--to", "a.py", "--package", "b"), "not both"),
+        (("export", "1-", "--to", "nowhere/a.py"), "there is no folder nowhere"),
         (("export", "9-", "--sandbox", "process"), "no design whose id begins with"),
         (("import", "nothing.py"), "No such file"),
         (("import", "palimpsest.db"), "is not valid UTF-8"),

@@ -204,6 +204,8 @@ def test_a_killed_run_asks_nothing_again_that_was_answered(shell: Shell) -> None
         wait_for(path, "call", 12, process, "hit_of IS NULL")
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
+        found = {each["name"]: each["ok"] for each in shell.here("doctor", path.name, "--json").json["findings"]}
+        assert [name for name, ok in found.items() if not ok] in (["runs"], [])
         before = {json.dumps(ask.body) for ask in server.asks}
         recorded, asked = count(path, "call", "hit_of IS NULL"), len(server.asks)
         done = shell.here(*command)
@@ -212,6 +214,19 @@ def test_a_killed_run_asks_nothing_again_that_was_answered(shell: Shell) -> None
         assert 12 <= recorded <= asked
         assert len(again) <= asked - recorded
         assert len(rows(path, PAID)) == len(set(rows(path, PAID)))
+
+
+def test_a_run_out_of_budget_goes_on_in_the_middle_of_a_proposal(shell: Shell) -> None:
+    with ModelServer(Author(tuple(BREAKS))) as server:
+        command = ("run", *QUICK, "--designs", "3", "--proposer", server.spec())
+        first = shell.here(*command, "--budget-tokens", "120000")
+        assert first.code == 0, first.err
+        assert first.json["status"] == "out of budget"
+        asked = {json.dumps(ask.body) for ask in server.asks}
+        second = shell.here(*command, "--budget-tokens", "3000000")
+        assert second.json["status"] == "done"
+        assert not [ask for ask in server.asks[len(asked) :] if json.dumps(ask.body) in asked]
+        assert len(rows(shell.folder / "palimpsest.db", PAID)) == server.paid == len(server.asks)
 
 
 def test_a_reproducible_run_asks_the_same_whoever_is_faster(shell: Shell) -> None:

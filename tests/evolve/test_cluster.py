@@ -197,6 +197,7 @@ def test_nodes_that_lack_something_and_one_that_dies_change_nothing(alone: Path,
     assert said.count("is left out: it has palimpsest") == 1, said
     assert "a worker died" in said or "is gone; what it had under way is queued again" in said, said
     assert "Traceback" not in said
+    assert "(raylet)" not in said, "Ray would print that to standard output"
     assert result(archive) == result(alone)
 
 
@@ -214,6 +215,7 @@ def test_a_run_whose_cluster_loses_its_head_says_so_and_goes_on_at_another(
     said = (tmp_path / "said").read_text()
     assert f"evolve: the head of the Ray cluster at {doomed.address} is gone" in said
     assert "Traceback" not in said
+    assert "(raylet)" not in said, "Ray would print that to standard output"
     assert 4 < evaluated(archive) < evaluated(alone)
     node = nodes.add()
     nodes.wait()

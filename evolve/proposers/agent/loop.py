@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +28,9 @@ from evolve.llm.prices import Prices
 from evolve.llm.roles import PROPOSE, settings_of
 from evolve.manifests import thoughts_of
 from evolve.proposers.agent.tools import Library, Propose, read_call, tools
-from evolve.proposers.alma.fitting import LEAST
+from evolve.proposers.alma.fitting import LEAST, Cut
 from evolve.proposers.alma.loop import AGAIN, LONGEST_FAILURE, REPAIRS, AlmaProposer, Endeavour
-from evolve.proposers.alma.prompting import fenced, render, system
+from evolve.proposers.alma.prompting import fenced, guidance, opening, render, system
 from evolve.proposers.base import Commission, Proposal
 from evolve.texts import designs_table
 from sandbox.guest import count_tokens
@@ -114,7 +114,7 @@ class Reading(Endeavour):
         silent = 0
         for step in range(self.limits.steps):
             reply = yield from self._turn(step)
-            self.turns.append(Message("assistant", reply.text, reply.calls))
+            self.turns.append(Message("assistant", reply.text, reply.calls, kept=reply.kept))
             silent = 0 if reply.calls else silent + 1
             if silent == SILENT:
                 raise BadAnswerError(f"{self.model} stopped calling tools, and proposed nothing")
@@ -175,7 +175,8 @@ class Reading(Endeavour):
         lines = {line.design: line for line in History(desk.archive, desk.run_id).designs()}
         shown = fenced(designs_table(lines[parent] for parent in parents)) if parents else ""
         facts = {"context": desk.config.context, "steps": self.limits.steps, "repairs": REPAIRS}
-        return _say("begin", parents=shown, several=len(parents) > 1, **facts)
+        begin = _say("begin", parents=shown, several=len(parents) > 1, **facts)
+        return "\n\n".join(filter(None, (begin, opening(guidance(self.commission.brief)).strip())))
 
     def _urge(self, step: int, reply: Reply) -> None:
         """Say that nothing was called, or that the end is near."""
@@ -218,7 +219,8 @@ class Reading(Endeavour):
         while self.forgotten < len(self.turns) - 1 and self._size(first) > ROOM * self.budget:
             self.forgotten += 1
         if self.forgotten > before:
-            self.thoughts["cut"] = [{"section": "answers of tools", "turns": self.forgotten}]
+            gone = sum(count_tokens(turn.text) for turn in self.turns[: self.forgotten] if turn.answers)
+            self.thoughts["cut"] = [asdict(Cut("older answers of tools", gone, 0))]
         return self.forgotten > before
 
     # Asking
@@ -257,4 +259,5 @@ def _say(name: str, **facts: object) -> str:
 
 
 def _tokens(turn: Message) -> int:
-    return count_tokens(turn.text) + sum(count_tokens(str(call.arguments)) for call in turn.calls)
+    said = count_tokens(turn.text) + sum(count_tokens(str(call.arguments)) for call in turn.calls)
+    return max(said, count_tokens(str(turn.kept)) if turn.kept is not None else 0)

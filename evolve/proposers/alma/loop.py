@@ -28,11 +28,11 @@ from evolve.llm.base import (
 from evolve.llm.roles import IMPLEMENT, REFLECT, REPAIR, settings_of
 from evolve.manifests import thoughts_of
 from evolve.proposers.alma import novelty
-from evolve.proposers.alma.dossier import Dossier
+from evolve.proposers.alma.dossier import Dossier, known
 from evolve.proposers.alma.fitting import LEAST, WINDOW, Cut, Section, fit, tokens_of
 from evolve.proposers.alma.forms import Form, Implementation, Plan
 from evolve.proposers.alma.patches import PatchError, apply
-from evolve.proposers.alma.prompting import fenced, opening, render, system
+from evolve.proposers.alma.prompting import fenced, guidance, opening, render, system
 from evolve.proposers.base import Commission, Proposal
 from sandbox.source import SourceRejected
 
@@ -106,10 +106,11 @@ class Endeavour:
         self.turns: list[Message] = []
         self.replies: list[Reply] = []
         before = self.desk.kept(commission.number)
-        kept = thoughts_of(before) if before is not None else {}
+        kept = thoughts_of(before) if before is not None and not (before.design_id or before.reason) else {}
         self.sections = [Section(*each) for each in kept.get("sections", ())]
-        self.attempts: list[Attempt] = [Attempt(*each) for each in kept.get("attempts", ())]
-        """Of an earlier sitting first; what failed in them is not found out again."""
+        reused = self.desk.config.cache or self.desk.config.llm == "replay"
+        self.attempts: list[Attempt] = [Attempt(*each) for each in kept.get("attempts", ()) if reused]
+        """Of an earlier sitting first, where it had the same answers; what failed in them is not found out again."""
         self.thoughts: dict[str, Any] = {"plan": None, "manifest": None, "cut": [], "warnings": []}
         self.was_warned = False
         """Whether it was told that its change seems to be no new one."""
@@ -142,12 +143,11 @@ class Endeavour:
 
     def _attempt(self, number: int, draft: Draft | str) -> Generator[Need, Any, Attempt]:
         """What became of an answer: smoke-tested where it is a draft, and committed."""
-        if number == len(self.attempts):
-            if isinstance(draft, Draft):
-                failure = yield from self.desk.smoke(self.commission, draft)
-                self.attempts.append(Attempt(draft.checked.hash, failure))
-            else:
-                self.attempts.append(Attempt("", draft))
+        design = draft.checked.hash if isinstance(draft, Draft) else ""
+        if [each.design for each in self.attempts[number : number + 1]] != [design]:
+            del self.attempts[number:]  # without the cache a run that goes on is answered otherwise
+            failure = (yield from self.desk.smoke(self.commission, draft)) if isinstance(draft, Draft) else draft
+            self.attempts.append(Attempt(design, failure))
             self.keep()
         return self.attempts[number]
 
@@ -201,7 +201,7 @@ class Endeavour:
             first = system(self.desk, blocks=False)
             tokens = tokens_of(first)
         told = sum(tokens_of(turn.text) for turn in self.turns)
-        kept, cuts = fit(self.sections, self.budget - told - tokens)
+        kept, cuts = fit([*self.sections, *guidance(self.commission.brief)], self.budget - told - tokens)
         cuts += [Cut("building blocks", whole - tokens, 0)] if tokens < whole else []
         self.thoughts["cut"] = [asdict(cut) for cut in cuts]
         dossier = (Message("user", opening(kept)),) if kept else ()
@@ -273,10 +273,9 @@ class Endeavour:
         if not self.commission.parents or self.was_warned:
             return ""
         archive, run_id, parent = self.desk.archive, self.desk.run_id, self.commission.parents[0]
+        there = known(self.commission)
         tried = {
-            child: archive.exactly(child).source
-            for child in archive.children_of(run_id, parent.id)
-            if (member := archive.member(run_id, child)) is not None and member.number != self.commission.number + 1
+            child: archive.exactly(child).source for child in archive.children_of(run_id, parent.id) if child in there
         }
         objection = ""
         back, mostly = novelty.revived(source, parent.source, self._ancestors())

@@ -81,11 +81,12 @@ def counts(path: Path) -> tuple[int, int]:
 
 def test_requests_and_replies_survive_being_written_as_json() -> None:
     call = ToolCall("c1", "show", {"n": 0})
-    messages = (Message("system", "be brief"), Message("assistant", calls=(call,)), Message("tool", "x", answers="c1"))
+    said = Message("assistant", calls=(call,), kept=[{"type": "thinking", "thinking": "", "signature": "s"}])
+    messages = (Message("system", "be brief"), said, Message("tool", "x", answers="c1"))
     full = Request(
         messages, Settings(9, 0.0, "low"), {"type": "object"}, (Tool("show", "shows", {}),), True, "root", ("\n",)
     )
-    reply = Reply("t", [], (call,), "tools", Usage(1, 2, 3, 4), 0.5)
+    reply = Reply("t", [], (call,), "tools", Usage(1, 2, 3, 4, 5), 0.5, kept=[])
     for each in (full, request("a")):
         assert unpack_request(pack_request(each)) == each
     assert unpack_reply(pack_reply(reply), dollars=0.5, is_hit=False) == reply
@@ -113,6 +114,25 @@ def test_equal_calls_are_one_also_in_a_later_sitting(path: Path) -> None:
         told = ledger.exchange(1)
         assert told is not None
         assert unpack_request(told[0]) == request("a")
+
+
+def test_what_a_model_thought_is_known_in_a_later_sitting(path: Path) -> None:
+    with ModelServer(lambda ask: Say("I look.", thought="hm", tokens_in=90, written=70)) as server:
+        purpose = Purpose("propose", server.spec(provider="anthropic"))
+        with gateway(path, purpose.model) as first:
+            paid = first.ask(request("a"), purpose)
+        with gateway(path, purpose.model) as second:
+            remote = second.serve().connect()
+            again = remote.ask(request("a"), purpose)
+            said = Message("assistant", again.text, kept=again.kept)
+            for turn in (said, replace(said, kept=None)):  # not the same question
+                remote.ask(Request((*request("a").messages, turn, Message("user", "and now?"))), purpose)
+            remote.close()
+        assert again == replace(paid, is_hit=True)
+        told = [[block["type"] for block in ask.body["messages"][1]["content"]] for ask in server.asks[1:]]
+        assert told == [["thinking", "text"], ["text"]]
+    with closing(Ledger(path)) as ledger:
+        assert [(cost.calls, cost.tokens_in, cost.written) for cost in ledger.costs(1)] == [(3, 270, 210)]
 
 
 def test_equal_calls_at_the_same_time_are_one(path: Path) -> None:

@@ -94,16 +94,22 @@ def prices() -> Prices:
         ("openai:gpt-5-mini@http://127.0.0.1:1/v1", Usage(1), "2026-01-01", None),
         ("local", Usage(MILLION, MILLION), "2026-01-01", 0.0),
         ("local:x.gguf", Usage(MILLION), "2026-01-01", 0.0),
-        # What is not read from the cache costs as if it were written to it, which is the most that it may.
-        ("anthropic:claude-sonnet-5-5", Usage(1_500_000, 0, 500_000), "2026-10-01", 2.5 + 0.1),
-        ("anthropic:claude-sonnet-5-5", Usage(1_500_000, 0, 500_000), "2026-10-07", 2.5 + 0.05),
-        ("anthropic:claude-haiku-5-5", Usage(100_000, 100_000), "2026-11-01", 0.0125 + 0.05),
-        ("anthropic:claude-haiku-5-5", Usage(200_000, 100_000), "2026-11-01", 0.125 + 0.25),
+        ("anthropic:claude-sonnet-5-5", Usage(1_500_000, 0, 500_000), "2026-10-01", 2.0 + 0.1),
+        ("anthropic:claude-sonnet-5-5", Usage(1_500_000, 0, 500_000, 0, MILLION), "2026-10-07", 2.5 + 0.05),
+        ("anthropic:claude-haiku-5-5", Usage(100_000, 100_000, written=50_000), "2026-11-01", 0.00625 + 0.005 + 0.05),
+        ("anthropic:claude-haiku-5-5", Usage(200_000, 100_000), "2026-11-01", 0.1 + 0.25),
+        ("openai:gpt-5-mini", Usage(MILLION, written=MILLION), "2026-01-01", 0.25),
         ("openai:gpt-6-luna", Usage(300_000), "2026-11-01", None),
     ],
 )
 def test_prices(prices: Prices, model: str, usage: Usage, on: str, dollars: float | None) -> None:
     assert prices.price(model, usage, date.fromisoformat(on)) == (None if dollars is None else pytest.approx(dollars))
+
+
+def test_the_most_that_a_call_may_cost(prices: Prices) -> None:
+    assert prices.most("openai:gpt-5-mini", MILLION, MILLION) == pytest.approx(0.25 + 2.0)
+    assert prices.most("anthropic:claude-opus-4-5", MILLION, 0) == pytest.approx(6.25)
+    assert prices.most("openai:no-such-model", 1, 1) is None
 
 
 def test_the_users_prices_come_first(tmp_path: Path) -> None:

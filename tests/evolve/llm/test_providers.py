@@ -14,6 +14,7 @@ import pytest
 from evolve.errors import InputError
 from evolve.llm import anthropic, base, keys, openai
 from evolve.llm.base import Message, Reply, Request, Settings, Tool, ToolCall, Usage
+from evolve.llm.codec import pack_reply, pack_request, unpack_reply, unpack_request
 from evolve.llm.models import TransientError, UnusableError, connect, parse
 from tests.model_server import Ask, Fault, ModelServer, Response, Say
 
@@ -47,9 +48,9 @@ def asked(spec: str, request: Request = HELLO, timeout: float = 10.0) -> Reply:
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_an_answer_with_its_usage(provider: str) -> None:
-    say = Say("Hello.", tokens_in=100, tokens_out=30, cached=64, reasoning=20)
+    say = Say("Hello.", tokens_in=100, tokens_out=30, cached=64, reasoning=20, written=16)
     reply, ask = served(say, provider)
-    assert reply == Reply("Hello.", usage=Usage(100, 30, 64, 20))
+    assert reply == Reply("Hello.", usage=Usage(100, 30, 64, 20, 16))
     assert ask.text == "Be brief.\nSay hello."
     assert ask.body["max_tokens"] == 50
     assert "temperature" not in ask.body
@@ -98,13 +99,17 @@ def test_a_conversation_with_tools(provider: str) -> None:
         spec = parse(server.spec(provider=provider))
 
         async def talk() -> Reply:
-            model = connect(spec)
-            reply = await model.complete("m", start, 5)
-            said = Message("assistant", reply.text, reply.calls)
+            reply = await once(start)
+            said = Message("assistant", reply.text, reply.calls, kept=reply.kept)
             answers = [Message("tool", f"seen {call.arguments['n']}", answers=call.id) for call in reply.calls]
-            await model.complete("m", Request((*start.messages, said, *answers), tools=(look,)), 5)
-            await model.close()
+            await once(Request((*start.messages, said, *answers), tools=(look,)))
             return reply
+
+        async def once(request: Request) -> Reply:
+            model = connect(spec)  # each time anew: what the model thought is in the messages, not in the provider
+            reply = await model.complete("m", unpack_request(pack_request(request)), 5)
+            await model.close()
+            return unpack_reply(pack_reply(reply), dollars=None, is_hit=True)
 
         reply = asyncio.run(talk())
         sent: list[dict[str, Any]] = server.asks[1].body["messages"]
@@ -117,7 +122,22 @@ def test_a_conversation_with_tools(provider: str) -> None:
     else:
         assert [message["role"] for message in sent] == ["user", "assistant", "user"]
         assert [block["type"] for block in sent[1]["content"]] == ["thinking", "text", "tool_use", "tool_use"]
+        assert sent[1]["content"][0] == {"type": "thinking", "thinking": "hm", "signature": "signed"}
         assert [block["tool_use_id"] for block in sent[2]["content"]] == [first.id, second.id]
+
+
+@pytest.mark.parametrize(
+    ("said", "types"),
+    [
+        (Say("yes", thought="hm"), ["thinking", "text"]),
+        (Say("ye", thought="hm", finish="length"), None),
+        (Say("\n", thought="hm"), None),
+        (Say("yes"), None),
+    ],
+)
+def test_a_turn_is_kept_where_the_model_thought_in_it(said: Say, types: list[str] | None) -> None:
+    reply, _ = served(said, "anthropic")
+    assert (reply.kept and [block["type"] for block in reply.kept]) == types
 
 
 def test_tool_calls_that_can_not_be_read_were_paid() -> None:

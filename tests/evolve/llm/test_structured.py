@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
+from evolve.llm import anthropic
 from evolve.llm.base import BadAnswerError, Message, ModelRefusedError, Purpose, Reply, Request, Usage
 from evolve.llm.models import UnusableError, connect, parse
 from evolve.llm.structured import ask_for, is_strict, schema_of, value_of
@@ -87,6 +88,20 @@ def test_what_does_not_fit_is_asked_again_once(provider: str, first: Say, said: 
     assert said in told[1]
     if first.text:
         assert first.text in told[1]
+
+
+@pytest.mark.parametrize(("said", "types"), [("?", ["thinking", "text"]), ("?" * 30_000, ["text"])])
+def test_what_the_model_thought_is_shown_with_what_it_said(
+    monkeypatch: pytest.MonkeyPatch, said: str, types: list[str]
+) -> None:
+    """By Anthropic's own way of schemas: elsewhere the answer is the argument of a tool."""
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "none")
+    responses = iter([Say(said, thought="hm"), Say(value=GOOD)])
+    with ModelServer(lambda ask: next(responses)) as server:
+        monkeypatch.setattr(anthropic, "OWN", server.url.removesuffix("/v1"))
+        ask_for(Direct(), Idea, REQUEST, Purpose("reflect", "anthropic:m"))
+        turns = server.asks[1].body["messages"]
+    assert [block["type"] for block in turns[1]["content"]] == types
 
 
 def test_an_empty_answer_is_asked_again() -> None:

@@ -1,0 +1,37 @@
+"""The comparisons of a run's designs with the parents that they were asked of, in the order in which they were told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlmodel import col, select
+
+from archive.database import insert_new
+from archive.store import Archive, Row, unpack
+from archive.tables import Comparison
+
+
+def comparisons(archive: Archive, run_id: int) -> Sequence[Comparison]:
+    """All of a run, in the order in which its designs were told of."""
+    with archive.transaction() as session:
+        mine = select(Comparison).where(Comparison.run_id == run_id)
+        return session.exec(mine.order_by(col(Comparison.told))).all()
+
+
+def comparison(archive: Archive, run_id: int, design: str) -> Comparison | None:
+    """That of one design."""
+    with archive.transaction() as session:
+        return session.get(Comparison, (run_id, design))
+
+
+def add_comparison(archive: Archive, row: Row) -> None:
+    """Commit one; what is known of a design stays as it is."""
+    with archive.columns() as connection:
+        insert_new(connection, Comparison, [row])
+
+
+def details(row: Comparison) -> dict[str, Any]:
+    """What it holds beside its columns."""
+    found: dict[str, Any] = unpack(row.details)
+    return found
