@@ -53,24 +53,26 @@ def listing(archive: Archive, run_id: int, role: str, designs: Collection[str] |
     def some(column: Any) -> list[Any]:
         return [] if designs is None else [col(column).in_(designs)]
 
-    newest = select(func.max(Event.id)).where(Event.run_id == run_id, *some(Event.design_id))
-    newest = newest.group_by(col(Event.design_id))
+    of_run = Event.run_id == run_id, *some(Event.design_id)
+    newest = select(func.max(Event.id)).where(*of_run).group_by(col(Event.design_id))
     asked = Evaluation.run_id == run_id, Evaluation.role == role, *some(Evaluation.design_id)
     latest = select(func.max(Evaluation.id)).where(*asked).group_by(col(Evaluation.design_id))
-    event = and_(col(Event.design_id) == Member.design_id, col(Event.id).in_(newest))
-    evaluation = and_(col(Evaluation.design_id) == Member.design_id, col(Evaluation.id).in_(latest))
-    of_design = Member.design_id, Member.number, Member.change, Design.origin, Design.summary
     of_score = Evaluation.score, Evaluation.low, Evaluation.high, Evaluation.n, Evaluation.tokens
-    statement = (
-        select(*of_design, Event.state, Event.reason, *of_score)  # type: ignore[call-overload]  # not so many by name
+    of_member = Member.design_id, Member.number, Member.change, Design.origin, Design.summary
+    members = (
+        select(*of_member)  # type: ignore[call-overload]  # not so many by name
         .join(Design, col(Design.id) == Member.design_id)
-        .join(Event, event)
-        .outerjoin(Evaluation, evaluation)
         .where(Member.run_id == run_id, *some(Member.design_id))
         .order_by(col(Member.number), col(Member.change))
     )
-    with archive.columns() as connection:
-        return [Listed(*row) for row in connection.execute(statement)]
+    events = select(Event.design_id, Event.state, Event.reason).where(col(Event.id).in_(newest))
+    evaluations = select(Evaluation.design_id, *of_score).where(col(Evaluation.id).in_(latest))  # type: ignore[call-overload]
+    with archive.columns() as connection:  # three readings: SQLite would join them one design at a time
+        states = {design: told for design, *told in connection.execute(events)}
+        scores = {design: score for design, *score in connection.execute(evaluations)}
+        rows = list(connection.execute(members))
+    none = [None] * len(of_score)
+    return [Listed(*row, *states.get(row[0], ("", "")), *scores.get(row[0], none)) for row in rows]
 
 
 def beginning(archive: Archive, run_id: int, prefix: str) -> list[str]:

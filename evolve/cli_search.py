@@ -21,4 +21,21 @@ def pareto(run_number: RunArgument = None, archive: ArchiveOption = ARCHIVE, as_
     show_pareto(archive, run_number, as_json=as_json)
 
 
-COMMANDS = (pareto,)
+def tree(
+    run_number: RunArgument = None,
+    archive: ArchiveOption = ARCHIVE,
+    depth: Annotated[int, typer.Option(min=1, help="Generations that are shown.")] = 8,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the designs of a run as a tree, each under the one that it was asked of, with score and visits.
+
+    Where the strategy is empirical-mcts: also Q, and what the comparison with its parent came to.
+
+    Example: evolve tree 1 --depth 3
+    """
+    from evolve.commands.tree import show_tree
+
+    show_tree(archive, run_number, depth, as_json=as_json)
+
+
+COMMANDS = (pareto, tree)

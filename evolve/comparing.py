@@ -186,7 +186,7 @@ class Comparer:
             rival = self.rival(design, population)
             found = None
             if rival is not None:
-                found = self.kept(design) or judged or self.measure(design, rival)
+                found = self.kept(design, rival) or judged or self.measure(design, rival)
                 self.weighing.learn(found.signs, found.difference.mean)
             self._made[design] = found
         return self._made[design]
@@ -202,14 +202,15 @@ class Comparer:
         details = pack(found.details() if found is not None else {})
         add_comparison(self.evidence.archive, {**row, **columns, "details": details, "created": time.time()})
 
-    def kept(self, design: str) -> Comparison | None:
-        """What the archive holds."""
+    def kept(self, design: str, rival: str) -> Comparison | None:
+        """What the archive holds of a pair."""
         from archive.comparisons import comparisons, details
 
         if self._kept is None:
             rows = comparisons(self.evidence.archive, self.evidence.run_id)
             self._kept = {row.design_id: Comparison.of(row, details(row)) for row in rows if row.rival_id}
-        return self._kept.get(design)
+        found = self._kept.get(design)
+        return found if found is not None and found.rival == rival else None
 
     def measure(self, design: str, rival: str) -> Comparison:
         """Compare by what was measured."""
@@ -232,7 +233,7 @@ class Comparer:
 
     def inherited(self, design: str, rival: str, value: float) -> dict[str, float]:
         """The operators' factors for a design's children: its parent's, shifted by what became of the design."""
-        parent = self._made.get(rival) or self.kept(rival)
+        parent = self._made.get(rival)
         return shifted(parent.operators if parent is not None else {}, operators_of(self._member(design)[1]), value)
 
     def _weights(self, signs: Mapping[str, float]) -> dict[str, float]:

@@ -13,7 +13,7 @@ from evolve.errors import InputError
 
 FREE = "free"
 """What stands for a part that neither names building blocks nor is declared."""
-_DECLARED = re.compile(r"^\s*(Encode|Store|Retrieve|Manage): (\S.*)$", re.MULTILINE)
+_DECLARED = re.compile(r"^[\s\"']*(Encode|Store|Retrieve|Manage): (\S.*)$", re.MULTILINE)
 _NAME = re.compile(r"(?<!class )\b([A-Z]\w+)\(")
 
 

@@ -28,7 +28,11 @@ show        `design`, `run`, `number` (0: a baseline), `state`, `reason`, `origi
             (`task`, `score`, `told`: a list of `step` and `items`, a list of `id`, `text`: what was told first, and
             each change during the episode), `thoughts`
             (of the model that wrote it, else null: `plan`, `manifest`, `came_true`, `attempts` as pairs of design and
-            failure, `cut` from the prompts, `warnings`, and what it took), `source`
+            failure, `cut` from the prompts, `warnings`, and what it took), `comparison` (with the design that it was
+            asked of, where the strategy compares, else null: `rival`, `decided_by` (measured, criteria or judge),
+            `author`, `total`, `rival_total`, `value` (local, in [0, 1]), `difference` (estimate), `criteria`: a list of
+            `name`, `weight`, `ours`, `theirs`, `critique`; `signs` (their differences), `operators` (factors of the
+            weights for its children), `meta_prompt`, `lessons`, `tokens`, `dollars`), `source`
 costs       `run`, `calls` (paid), `hits` (answered by an earlier equal call, free), `tokens_in` and of them `cached`
             (from the provider's cache) and `written` (to it), `tokens_out` and `reasoning` of them, `dollars` (null
             where the price of any is unknown), `unpriced` calls, `unusable` ones (paid, without a usable answer),
@@ -39,6 +43,9 @@ pareto      `run`, `designs` (evaluated), `delay` (counted, or seconds), `front`
             `interval`, `n`, `cost` (tokens an episode), `delay`, `entered` (after how many scores; null in an archive
             that kept no fronts), `defects` (a list of `part`, `name`, `severity`, `evidence`, `remedy`); `former`: the
             same of those that were on it, with `beaten` (after how many scores)
+tree        `run`, `strategy`, `nodes`: a list, parents before children, of `design`, `number`, `parent` (that it was
+            asked of, null at a root), `depth` (0 for a root), `state`, `score`, `interval`, `n`, `value` (Q; null where
+            the strategy has none), `visits`, `change`, `comparison` (as in `show`)
 diff        `a`, `b`, `equal`, `diff` (unified; of foreign code both in one layout, without comments)
 trace       `run`, `design`, `episodes`: a list of `task`, `repeat`, `score`, `success`, `length` (in steps); `episode`:
             the same of the one that is shown, with `goal`, `observation` (the first), `steps`: a list of `action`,

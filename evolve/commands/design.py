@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evolve.commands.comparisons import comparison_of, print_comparison
 from evolve.commands.costs import ledger_of, spent_json, spent_text
 from evolve.commands.files import readable
 from evolve.commands.show import (
@@ -72,6 +73,8 @@ class Portrait:
     example: Example | None
     thoughts: Mapping[str, Any] | None
     """Of the model that wrote it, if one did."""
+    comparison: Mapping[str, Any] | None
+    """With the design that it was asked of, where its run compares."""
     cost: Mapping[str, Any]
     """What models were paid on its account in this run."""
 
@@ -117,6 +120,7 @@ def _portrait(archive: Archive, prefix: str, run_number: int | None) -> Portrait
         [_relative(archive, run_id, ancestor) for ancestor in reversed(lineage)],
         _example(archive, evaluation, scores, baselines.get("no_memory", {})),
         thoughts_json(archive, run_id, design.id),
+        comparison_of(archive, run_id, design.id),
         _cost(archive, run_id, design.id),
     )
 
@@ -180,6 +184,7 @@ def _as_json(portrait: Portrait) -> dict[str, Any]:
         ],
         "example": _example_json(portrait.example),
         "thoughts": portrait.thoughts,
+        "comparison": portrait.comparison,
         "source": design.source,
     }
 
@@ -226,6 +231,7 @@ def _print(portrait: Portrait) -> None:
         say_heading("Why it failed")
         say(last.reason)
     print_thoughts(portrait.thoughts)
+    print_comparison(portrait.comparison)
     _print_family(portrait)
     say_heading("Life")
     say_table(

@@ -1,4 +1,4 @@
-"""What the nodes of a search tree are worth: the formulas of Empirical-MCTS (arXiv 2602.04248, section 3, and its code).
+"""What the nodes of a search tree are worth: formulas of Empirical-MCTS (arXiv 2602.04248, section 3, and its code).
 
 A node has a place in the order in which it came, so that a parent always stands before its children; -1 is no parent.
 """

@@ -86,7 +86,7 @@ def test_the_search_goes_on_after_it(kept: Shell) -> None:
 def test_a_killed_run_takes_a_design_and_then_goes_on(shell: Shell) -> None:
     path = shell.folder / "palimpsest.db"
     search = shell.start("run", *QUICK, "--designs", "30")
-    wait_for(path, "event", 2, search, "state = 'evaluated'")
+    wait_for(path, "event", 5, search, "state = 'evaluated'")
     os.killpg(search.pid, signal.SIGKILL)
     search.communicate()
     assert submit(shell, NEW, "--parent", best(shell)).code == 0
