@@ -188,6 +188,6 @@ def difference_text(difference: Difference) -> str:
     a, b = difference.a, difference.b
     lines = [f"from {_relative(a)}", f"to {_relative(b)}"]
     if difference.gain is not None:
-        lines.append(f"gain: {estimate_text(difference.gain, signed=True)} on {difference.gain.n} tasks")
+        lines.append(f"gain: {estimate_text(difference.gain, signed=True)}")
     text = clean(difference.text) or "the sources are equal"
     return "\n".join([*lines, *flips_lines(difference.flips), text]) + "\n"

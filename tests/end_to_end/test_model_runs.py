@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import sqlite3
 import threading
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
 import pytest
 
-from tests.end_to_end.conftest import Shell
+from archive.opening import open_archive
+from archive.tables import Run
+from tests.end_to_end.conftest import Done, Shell
 from tests.end_to_end.test_crashes import Sitting, done_well, processes_under, rows
 from tests.model_server import Ask, Fault, ModelServer, Response, Say
 
 CANARY = "canary-4f1d0c7be2"
-TINY = ("--domain", "recall", "--collection", "4", "--collection-repeats", "1", "--deployment", "4", "--repeats", "1")
-FAST = (*TINY, "--finalists", "0", "--designs", "2", "--sandbox", "process", "--workers", "0", "--json")
+TINY = ("--domain", "recall", "--collection", "2", "--collection-repeats", "1", "--deployment", "2", "--repeats", "1")
+FAST = (*TINY, "--finalists", "0", "--designs", "1", "--sandbox", "process", "--workers", "0", "--json")
 PAID = "SELECT key FROM call WHERE hit_of IS NULL"
+TOKENS = 2_000, 20
+"""Of each call, in and out."""
+BUDGET = 24_000
 
 
 def player(ask: Ask, latency: float = 0.0) -> Response:
-    """Takes the last of the listed actions."""
+    """Takes the last of the listed actions, and thinks what no terminal should be told."""
     assert ask.schema is not None
     action = ask.schema["properties"]["action"]["enum"][-1]
-    return Say(value={"thought": "", "action": action}, tokens_in=200, tokens_out=20, latency=latency)
+    value = {"thought": "\x1b[31mred", "action": action}
+    return Say(value=value, tokens_in=TOKENS[0], tokens_out=TOKENS[1], latency=latency)
 
 
 @pytest.fixture
@@ -50,84 +57,116 @@ def paid(folder: Path) -> list[bytes]:
     return found
 
 
-def test_a_run_ends_with_its_budget_and_goes_on_with_a_larger_one(shell: Shell, server: ModelServer) -> None:
-    first = shell.here(*command(server, "--budget-tokens", "12000"))
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A run that came to the end of its budget, and went on with a larger one."""
+
+    shell: Shell
+    server: ModelServer
+    first: Done
+    listed: Any
+    """`evolve runs` between the two."""
+    calls: int
+    """Paid until then."""
+    second: Done
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+    shell = Shell(tmp_path_factory.mktemp("played"))
+    with ModelServer(player) as server:
+        first = shell.here(*command(server, "--budget-tokens", str(BUDGET)))
+        listed, calls = shell.here("runs", "--json").json, server.paid
+        second = shell.here(*command(server, "--budget-tokens", "2000000"))
+        yield Played(shell, server, first, listed, calls, second)
+
+
+def test_a_run_ends_with_its_budget_and_goes_on_with_a_larger_one(played: Played) -> None:
+    first, second = played.first, played.second
     assert first.code == 0, first.err
-    assert (first.json["status"], first.json["models"]["calls"]) == ("out of budget", server.paid)
-    assert 8_000 < server.paid * 220 <= 12_000
+    assert (first.json["status"], first.json["models"]["calls"]) == ("out of budget", played.calls)
+    assert BUDGET - 6_000 < played.calls * sum(TOKENS) <= BUDGET
     assert "a larger --budget-tokens goes on" in first.err
     assert "50% of the budget for models is spent" in first.err
-    (listed,) = shell.here("runs", "--json").json
-    assert (listed["status"], listed["cost"]["calls"]) == ("out of budget", server.paid)
-    second = shell.here(*command(server, "--budget-tokens", "2000000"))
+    (listed,) = played.listed
+    assert (listed["status"], listed["cost"]["calls"]) == ("out of budget", played.calls)
     assert (second.code, second.json["status"]) == (0, "done")
-    assert len(paid(shell.folder)) == server.paid == second.json["models"]["calls"]
-    costs = shell.here("costs", "1", "--json").json
-    assert costs == second.json["models"]
-    assert (costs["dollars"], costs["tokens_in"]) == (None, 200 * server.paid)
-    replayed = shell.here(*command(server, "--llm", "replay", "--fresh"))
+    assert played.calls < len(paid(played.shell.folder)) == second.json["models"]["calls"] == played.server.paid
+
+
+def test_a_run_is_replayed_from_its_record_alone(played: Played) -> None:
+    before = played.server.paid
+    replayed = played.shell.here(*command(played.server, "--llm", "replay", "--fresh"))
     assert (replayed.code, replayed.json["models"]["calls"]) == (0, 0)
-    assert [row["score"] for row in replayed.json["top"]] == [row["score"] for row in second.json["top"]]
-    refused = shell.here(*command(server, "--llm", "replay", "--seed", "7"))
+    assert [row["score"] for row in replayed.json["top"]] == [row["score"] for row in played.second.json["top"]]
+    refused = played.shell.here(*command(played.server, "--llm", "replay", "--seed", "7"))
     assert refused.code == 2
     assert "the archive holds no answer to a call in the role agent" in refused.err
+    assert played.server.paid == before
 
 
-def test_one_call_is_shown_made_safe(shell: Shell, server: ModelServer) -> None:
-    def hostile(ask: Ask) -> Response:
-        said = player(ask)
-        assert isinstance(said, Say)
-        return Say(value={**said.value, "thought": "\x1b[31mred"})
-
-    server.script = hostile
-    assert shell.here(*command(server, "--designs", "1")).code == 0
-    listed = shell.here("costs", "--calls", "-n", "3", "--json").json
-    assert len(listed) == 3
-    shown = shell.here("costs", "--call", "1")
+def test_costs_are_summed_and_one_call_is_shown_made_safe(played: Played) -> None:
+    here = played.shell.here
+    costs = here("costs", "1", "--json").json
+    assert costs == played.second.json["models"]
+    assert (costs["dollars"], costs["tokens_in"]) == (None, TOKENS[0] * played.server.paid)
+    assert len(here("costs", "--calls", "-n", "3", "--json").json) == 3
+    shown = here("costs", "--call", "1")
     assert "\x1b" not in shown.out
     assert "[31mred" in shown.out
-    by_design = shell.here("costs", "--by", "design")
-    assert by_design.code == 0
-    assert shell.here("costs", "9").code == 2
-    assert shell.here("costs", "--call", "99999").code == 2
+    assert here("costs", "--by", "design").code == 0
+    assert here("costs", "9").code == 2
+    assert here("costs", "--call", "99999").code == 2
 
 
-def test_after_a_kill_no_finished_call_is_paid_again(tmp_path: Path, server: ModelServer) -> None:
-    server.script = lambda ask: player(ask, 0.05)
-    for finished in (20, 50):
-        sitting = Sitting(tmp_path, *command(server))
-        sitting.until(lambda finished=finished: server.paid >= finished)  # type: ignore[misc]
-        sitting.process.kill()
-        sitting.process.wait()
-        before = paid(tmp_path)
-    lost = server.paid - len(before)
-    assert 0 <= lost <= 16  # those that were under way, eight at a time
-    assert done_well(Sitting(tmp_path, *command(server)).end())["status"] == "done"
-    final = paid(tmp_path)
-    assert set(before) < set(final)
-    assert server.paid == len(final) + lost
+def test_no_finished_call_is_paid_again_however_a_sitting_ends(shell: Shell, server: ModelServer) -> None:
+    """Two interrupts leave at once, one waits for what is being paid, a kill loses what is under way."""
+    folder, gone = shell.folder, threading.Event()
 
+    def silent(ask: Ask) -> Response:
+        gone.wait(60)
+        return Fault(500)
 
-def test_an_interrupt_waits_for_what_is_being_paid(tmp_path: Path, server: ModelServer) -> None:
-    server.script = lambda ask: player(ask, 1.0)
-    sitting = Sitting(tmp_path, *command(server))
-    sitting.until(lambda: server.in_flight > 2)
-    sitting.process.send_signal(signal.SIGINT)
-    assert sitting.process.wait(30) == 130
-    assert "Interrupted. What is done is kept" in sitting.said
-    assert len(paid(tmp_path)) == server.paid > 2
-
-
-def test_a_second_interrupt_does_not_wait(tmp_path: Path, server: ModelServer) -> None:
-    server.script = lambda ask: player(ask, 25.0)
-    sitting = Sitting(tmp_path, *command(server))
-    sitting.until(lambda: server.in_flight > 2)
+    server.script = silent
+    sitting = begun(folder, server)
     sitting.process.send_signal(signal.SIGINT)
     sitting.until(lambda: "Ctrl-C leaves at once" in sitting.said)
     sitting.process.send_signal(signal.SIGINT)
     assert sitting.process.wait(15) == 130
     assert "Traceback" not in sitting.said
-    assert (paid(tmp_path), server.paid) == ([], 0)
+    assert (paid(folder), server.paid) == ([], 0)
+    server.script = lambda ask: player(ask, 1.0)
+    gone.set()
+
+    sitting = begun(folder, server)
+    sitting.process.send_signal(signal.SIGINT)
+    assert sitting.process.wait(30) == 130
+    assert "Interrupted. What is done is kept" in sitting.said
+    assert len(paid(folder)) == server.paid >= 2
+
+    server.script = lambda ask: player(ask, 0.2)
+    sitting = Sitting(folder, *command(server))
+    sitting.until(lambda: server.paid >= 8)
+    sitting.process.kill()
+    sitting.process.wait()
+    before = paid(folder)
+    while server.in_flight:
+        time.sleep(0.01)
+    lost = server.paid - len(before)
+    assert 0 <= lost <= 8  # those that were under way
+
+    server.script = player
+    assert done_well(shell.here(*command(server)))["status"] == "done"
+    final = paid(folder)
+    assert set(before) < set(final)
+    assert server.paid == len(final) + lost
+
+
+def begun(folder: Path, server: ModelServer) -> Sitting:
+    """A sitting that waits for two answers at least."""
+    sitting = Sitting(folder, *command(server))
+    sitting.until(lambda: server.in_flight > 1)
+    return sitting
 
 
 def unpacked(path: Path) -> Iterator[bytes]:
@@ -152,12 +191,12 @@ def test_a_key_is_nowhere_but_with_its_provider(
     monkeypatch.setenv("RAY_TMPDIR", str(short))
     echoed = Fault(500, body=json.dumps({"error": {"message": f"the key {CANARY} is fine, the server is not"}}))
     server.script = lambda ask: echoed if ask.number % 7 == 3 else player(ask, 0.05)
-    sitting = Sitting(tmp_path, *command(server, "--workers", "1", "--designs", "1"))
+    sitting = Sitting(tmp_path, *command(server, "--workers", "1"))
     seen: dict[int, bytes] = {}
     ended = threading.Event()
 
     def look() -> None:
-        while not ended.wait(0.1):
+        while not ended.wait(0.2):
             for pid, _ in processes_under(sitting.process.pid):
                 with suppress(OSError):
                     seen[pid] = Path(f"/proc/{pid}/environ").read_bytes()
@@ -181,9 +220,11 @@ def test_a_key_is_nowhere_but_with_its_provider(
     shutil.rmtree(short)
 
 
-def test_costs_of_a_run_without_models(finished: Shell) -> None:
-    done = finished.here("costs")
+def test_costs_of_a_run_without_models(shell: Shell) -> None:
+    archive = open_archive(shell.folder / "palimpsest.db", write=True)
+    archive.save(Run(identity="x", config="{}", domain_version="1", agent_version="1", sandbox="", created=0.0))
+    archive.close()
+    done = shell.here("costs")
     assert (done.code, done.out) == (0, "run 1 has asked no language model.\n")
-    value: Any = finished.here("costs", "--json").json
+    value: Any = shell.here("costs", "--json").json
     assert (value["calls"], value["costs"]) == (0, [])
-    assert os.environ.get("OPENAI_API_KEY") is None or CANARY not in os.environ["OPENAI_API_KEY"]
