@@ -19,6 +19,13 @@ def comparisons(archive: Archive, run_id: int) -> Sequence[Comparison]:
         return session.exec(mine.order_by(col(Comparison.told))).all()
 
 
+def order_of_telling(archive: Archive, run_id: int) -> dict[str, int]:
+    """Place of each design that was told of, where the run compares; else empty."""
+    kept = select(Comparison.design_id, Comparison.told).where(Comparison.run_id == run_id)
+    with archive.columns() as connection:
+        return {row.design_id: row.told for row in connection.execute(kept)}
+
+
 def comparison(archive: Archive, run_id: int, design: str) -> Comparison | None:
     """That of one design."""
     with archive.transaction() as session:

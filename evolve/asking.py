@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from archive.comparisons import order_of_telling
 from archive.store import Asked
 from archive.tables import SCORED, Request, State
 from domains.base import Role
@@ -17,6 +18,7 @@ from evolve.desk import Desk
 from evolve.errors import InputError
 from evolve.front import KeptFront
 from evolve.judging import Trial
+from evolve.llm.roles import COMPARE, models_of
 from evolve.population import Population
 from evolve.proposers.base import Brief, Commission, Proposer
 from evolve.rungs import AUDITED, small_rung
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from domains.base import TaskSpec
+    from evolve.comparing import Comparison
     from evolve.evaluation import Need
     from evolve.loop import Search
 
@@ -55,6 +58,8 @@ class Ending(NamedTuple):
     """Whether the score is that of the small rung alone."""
     rejected: bool = False
     """Whether it only told what another design tells, so that the run is owed another."""
+    comparison: Comparison | None = None
+    """What a model says of it beside the design that it was asked of."""
 
 
 class Conversation:
@@ -72,6 +77,7 @@ class Conversation:
         self.trial = Trial(Role.DEPLOYMENT, specs, search.config.repeats)
         self.rung = small_rung(self.config, search.judge, specs, search.baselines["no_memory"])
         self.population = Population(baseline=fmean(search.baselines["no_memory"].values()))
+        self._compares = self.config.strategy in COMPARING
         self._committed = {asked.number: asked for asked in search.archive.asked(search.run_id)}
         self._endings = self._known_endings()
         """Of requests that ended and were not told yet, by number."""
@@ -80,7 +86,10 @@ class Conversation:
         """Of those that were told."""
         self._desk = Desk(search)
         self._front = KeptFront(search.archive, search.run_id, search.evidence)
-        self._compares = self.config.strategy in COMPARING
+        self._judge = models_of(self.config).get(COMPARE, "")
+        """Who compares designs whose scores do not tell them apart, where a model does."""
+        self._unjudged = self._take_out_unjudged()
+        """Of requests whose designs were evaluated in an earlier sitting, but maybe not compared."""
         self._signatures: Signatures = {}
         """Of the designs that were told."""
 
@@ -148,6 +157,10 @@ class Conversation:
         self._desk.count(design)
         if asked.number in self._endings:
             return
+        if (ending := self._unjudged.get(asked.number)) is not None:
+            if self.config.reproducible:
+                self.search.scheduler.start(self._end(asked.number, ending))
+            return
         request = self._row(asked)
         known = dict(self._signatures) if self.config.reproducible else None  # as when it was asked, however long ago
         pursuing = self._finish(request, design, known) if design is not None else self._pursue(request, ask, known)
@@ -180,7 +193,18 @@ class Conversation:
             self._endings[request.number] = Ending(design_id, rejected=design_id not in judge.failures)
         else:
             score = fmean(verdict.scores(dynamic=self.config.mode == "dynamic").values())
-            self._endings[request.number] = Ending(design_id, score, verdict.signature, verdict.dropped)
+            yield from self._end(request.number, Ending(design_id, score, verdict.signature, verdict.dropped))
+
+    def _end(self, number: int, ending: Ending) -> Activity:
+        """Have a model compare a design with the one that it was asked of, where one does, before it is told of."""
+        asks = bool(self._judge) and not ending.dropped
+        rival = self.search.evidence.comparer.rival(ending.design, self.population) if asks else None
+        if rival is not None:
+            from evolve.pe_emp import judge
+
+            judging = judge(self._desk, self._judge, ending.design, rival)
+            ending = ending._replace(comparison=(yield from judging))
+        self._endings[number] = ending
 
     def _propose(self, request: Request, ask: Propose) -> Generator[Need, Any, str | None]:
         """Have designs proposed until one is new to the run."""
@@ -224,8 +248,19 @@ class Conversation:
                 known[number] = Ending(design, row.score, row.signature, state is State.DROPPED)
             elif state in (None, State.FAILED, State.REJECTED):
                 known[number] = Ending(design or "", rejected=state is State.REJECTED)
-        order = {design: place for place, design in enumerate(rows)}
-        return dict(sorted(known.items(), key=lambda item: order.get(item[1].design, -1)))
+        told = order_of_telling(archive, run_id) if self._compares else {}
+        order = {design: (told.get(design, len(rows)), place) for place, design in enumerate(rows)}
+        return dict(sorted(known.items(), key=lambda item: order.get(item[1].design, (-1, -1))))
+
+    def _take_out_unjudged(self) -> dict[int, Ending]:
+        """The known endings of designs that nobody compared yet, where a model does that."""
+        if not self._judge:
+            return {}
+        told = order_of_telling(self.search.archive, self.search.run_id)
+        ended = self._endings.items()
+        found = {number: each for number, each in ended if each.score is not None and each.design not in told}
+        self._endings = {number: each for number, each in ended if number not in found}
+        return found
 
     def _restore(self) -> None:
         """Ask again what was asked, without the strategy, and take up what was under way."""
@@ -237,6 +272,8 @@ class Conversation:
         self._committed.clear()
         for number in list(self._endings):
             self._tell(self._endings.pop(number))
+        for number, ending in self._unjudged.items():
+            self.search.scheduler.start(self._end(number, ending))
 
     def _tell(self, ending: Ending) -> None:
         """Tell the population how a request ended."""
@@ -249,7 +286,7 @@ class Conversation:
             progress.rejected += ending.rejected
             return
         if self._compares:
-            self.search.evidence.comparer.keep(ending.design, self.population)
+            self.search.evidence.comparer.keep(ending.design, self.population, ending.comparison)
         self._signatures.setdefault(ending.signature, ending.design)
         progress.evaluated += not ending.dropped
         progress.dropped += ending.dropped

@@ -191,6 +191,10 @@ class Comparer:
             self._made[design] = found
         return self._made[design]
 
+    def made(self, design: str) -> Comparison | None:
+        """What was said of a design that was told of."""
+        return self._made.get(design)
+
     def keep(self, design: str, population: Population, judged: Comparison | None = None) -> None:
         """Commit what `tell` says, as that of the design which was told last."""
         from archive.comparisons import add_comparison

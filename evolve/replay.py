@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from archive.comparisons import order_of_telling
 from archive.fronts import diagnosis
 from archive.tables import Request, Run
 from evolve.asking import randomness
@@ -60,6 +61,8 @@ class Replay:
         rows = {row.design_id: row.score for row in archive.evaluations(run.id, DEPLOYMENT) if numbers[row.design_id]}
         if self.config.reproducible:
             rows = {design: rows[design] for design in sorted(rows, key=lambda design: numbers[design])}
+        elif told := order_of_telling(archive, run.id):
+            rows = {design: rows[design] for design in sorted(rows, key=lambda each: told.get(each, len(rows)))}
         self.scores = list(rows.items())
         """In the order in which the strategy was told."""
         if not (without := baseline_scores(archive, run.id).get("no_memory")):

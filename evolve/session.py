@@ -90,6 +90,7 @@ def visit(config: RunConfig, path: Path, number: int, watch: Watch, *, allow_uns
         return run
 
     config = config.model_copy(update={"budget_usd": None, "budget_tokens": None, "llm": "live"})  # those of the search
+    config = config.model_copy(update={"proposer": "genetic"})  # nothing is proposed, and no key of a model needed
     with _seats(config, path, watch, find, allow_unsafe=allow_unsafe) as sitting:
         yield sitting
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     Form = TypeVar("Form", bound=BaseModel)
 
+T = TypeVar("T")
+
 AWAY = 3
 """Times that a model may be away, each for as long as calls are tried, before the run stops."""
 
@@ -25,9 +27,14 @@ def think(desk: Desk, form: type[Form], request: Request, purpose: Purpose) -> G
     """What a model answers in the form, and the reply that held it; raises what `ask_for` does, but for its absence."""
     from evolve.llm.structured import ask_for
 
+    return (yield from patiently(desk, partial(ask_for, desk.asker, form, request, purpose)))
+
+
+def patiently(desk: Desk, call: Callable[[], T]) -> Generator[Need, Any, T]:
+    """What a call of a model comes to; one that is away is waited for, and then the run stops."""
     for _ in range(AWAY):
         try:
-            answer: tuple[Form, Reply] = yield Thought(partial(ask_for, desk.asker, form, request, purpose))
+            answer: T = yield Thought(call)
         except ModelAwayError as error:
             away = str(error)
             desk.say(f"{away}; trying again")

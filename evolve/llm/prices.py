@@ -58,17 +58,26 @@ class Prices:
         A model on this machine costs nothing. One of a server that is named by its address has a price only where the
         user gives one. A dated snapshot costs what the model of that name costs.
         """
-        day = on or datetime.now(UTC).date()
-        held = [price for price in self._of(model) if price.since <= day and usage.tokens_in <= price.up_to]
-        if not held:
-            return None
-        narrowest = min(price.up_to for price in held)
-        return max((price for price in held if price.up_to == narrowest), key=lambda price: price.since).of(usage)
+        return next((tier.of(usage) for tier in self._tiers(model, on) if usage.tokens_in <= tier.up_to), None)
 
-    def most(self, model: str, tokens_in: int, tokens_out: int) -> float | None:
-        """The most that a call of so many tokens may cost: whether they go into the provider's cache is not known."""
-        fresh, written = (self.price(model, Usage(tokens_in, tokens_out, written=part)) for part in (0, tokens_in))
-        return None if fresh is None or written is None else max(fresh, written)
+    def most(self, model: str, tokens_in: int, tokens_out: int, on: date | None = None) -> float | None:
+        """The most that a call may cost whose tokens in are so many or fewer, written to the provider's cache or not.
+
+        By the dearest of the tiers that it may be in: above the last one a call has no price, but few that may be there
+        are.
+        """
+        tiers = self._tiers(model, on)
+        starts = [-1.0, *(tier.up_to for tier in tiers)]
+        usages = Usage(tokens_in, tokens_out), Usage(tokens_in, tokens_out, written=tokens_in)
+        reached = [tier for tier, start in zip(tiers, starts, strict=False) if start < tokens_in]
+        return max((tier.of(usage) for tier in reached for usage in usages), default=None)
+
+    def _tiers(self, model: str, on: date | None) -> list[Price]:
+        """The prices of a day (today), those for the shortest calls first."""
+        day = on or datetime.now(UTC).date()
+        by_age = sorted(self._of(model), key=lambda price: price.since)
+        newest = {price.up_to: price for price in by_age if price.since <= day}
+        return [newest[up_to] for up_to in sorted(newest)]
 
     def _of(self, model: str) -> tuple[Price, ...]:
         spec = parse(model)

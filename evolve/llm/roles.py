@@ -17,6 +17,7 @@ EMBED = "embed"
 PROPOSE = "propose"
 REFLECT, IMPLEMENT, REPAIR = "reflect", "implement", "repair"
 DIAGNOSE = "diagnose"
+COMPARE = "compare"
 
 STATIC = "static"
 """The embedder that is no language model of a provider."""
@@ -29,6 +30,7 @@ DEFAULTS = {
     REPAIR: Settings(max_tokens=24_000),
     PROPOSE: Settings(max_tokens=24_000),
     DIAGNOSE: Settings(max_tokens=16_000),
+    COMPARE: Settings(max_tokens=16_000),
     AGENT: Settings(max_tokens=1_024),
     MEMORY: Settings(max_tokens=1_024),
 }
@@ -52,6 +54,8 @@ def models_of(config: RunConfig) -> dict[str, str]:
         found.update(dict.fromkeys((PROPOSE,) if agentic else (REFLECT, IMPLEMENT, REPAIR), proposer))
         if config.strategy == "memevolve":
             found[DIAGNOSE] = proposer
+        if config.strategy == "empirical-mcts":
+            found[COMPARE] = proposer
     if is_spec(config.agent):
         found[AGENT] = config.agent
     if config.memory_model is not None:

@@ -33,6 +33,7 @@ from evolve.proposers.alma.loop import AGAIN, LONGEST_FAILURE, REPAIRS, AlmaProp
 from evolve.proposers.alma.prompting import fenced, guidance, opening, render, system
 from evolve.proposers.base import Commission, Proposal
 from evolve.texts import designs_table
+from evolve.thinking import patiently
 from sandbox.guest import count_tokens
 
 if TYPE_CHECKING:
@@ -234,7 +235,7 @@ class Reading(Endeavour):
             sample = self.commission.number * SAMPLES + step * (1 + AGAIN) + again
             purpose = Purpose(PROPOSE, self.model, self.entered, sample)
             try:
-                reply = yield from self._wait(partial(self.desk.asker.ask, request, purpose))
+                reply = yield from patiently(self.desk, partial(self.desk.asker.ask, request, purpose))
                 if reply.finish == "refusal":
                     raise ModelRefusedError(f"{self.model} refused: {reply.text[:200]}")
             except TooLongError:

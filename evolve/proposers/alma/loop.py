@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import asdict, astuple
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from archive.store import pack
 from archive.tables import Manifest as Row
 from evolve.desk import Draft
 from evolve.errors import StandstillError
-from evolve.evaluation import Need, Thought
+from evolve.evaluation import Need
 from evolve.llm.base import (
     BadAnswerError,
     Message,
-    ModelAwayError,
     ModelError,
     ModelRefusedError,
     Purpose,
@@ -34,13 +32,13 @@ from evolve.proposers.alma.forms import Form, Implementation, Plan
 from evolve.proposers.alma.patches import PatchError, apply
 from evolve.proposers.alma.prompting import fenced, guidance, opening, render, system
 from evolve.proposers.base import Commission, Proposal
+from evolve.thinking import think
 from sandbox.source import SourceRejected
 
 if TYPE_CHECKING:
     from evolve.reflection import Seen
 
 F = TypeVar("F", bound=Form)
-T = TypeVar("T")
 Waiting = Generator[Need, Any, F]
 
 REPAIRS = 3
@@ -51,8 +49,6 @@ SAMPLES = 100
 """Sample numbers that one request has to itself."""
 AGAIN = 1
 """Further samples that are asked for where an answer is refused, or is not of the form."""
-AWAY = 3
-"""Times that a model may be away, each for as long as calls are tried, before the run stops."""
 LONGEST_FAILURE = 6_000
 """Characters of a failure that the model is shown; its end says most."""
 
@@ -217,7 +213,7 @@ class Endeavour:
             request = Request(self._messages(), settings_of(self.desk.config, role))
             purpose = Purpose(role, self.model, self.entered, self.commission.number * SAMPLES + again)
             try:
-                value, reply = yield from self._answer(form, request, purpose)
+                value, reply = yield from think(self.desk, form, request, purpose)
             except TooLongError:
                 self.budget = min(self.budget, sum(tokens_of(each.text) for each in request.messages)) // 2
                 if self.budget < LEAST:
@@ -231,23 +227,6 @@ class Endeavour:
             self.replies.append(reply)
             self.turns.append(Message("assistant", value.model_dump_json()))
             return value
-
-    def _answer(self, form: type[F], request: Request, purpose: Purpose) -> Generator[Need, Any, tuple[F, Reply]]:
-        from evolve.llm.structured import ask_for
-
-        return (yield from self._wait(partial(ask_for, self.desk.asker, form, request, purpose)))
-
-    def _wait(self, work: Callable[[], T]) -> Generator[Need, Any, T]:
-        """What a call comes to; a model that is away is waited for, and then the run stops."""
-        for _ in range(AWAY):
-            try:
-                answer: T = yield Thought(work)
-            except ModelAwayError as error:
-                away = str(error)
-                self.desk.say(f"{away}; trying again")
-            else:
-                return answer
-        raise StandstillError(f"{away}; what is done is kept, and the same command goes on when it is back")
 
     # Checking, before anything is spent
 

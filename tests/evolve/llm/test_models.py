@@ -106,10 +106,22 @@ def test_prices(prices: Prices, model: str, usage: Usage, on: str, dollars: floa
     assert prices.price(model, usage, date.fromisoformat(on)) == (None if dollars is None else pytest.approx(dollars))
 
 
-def test_the_most_that_a_call_may_cost(prices: Prices) -> None:
-    assert prices.most("openai:gpt-5-mini", MILLION, MILLION) == pytest.approx(0.25 + 2.0)
-    assert prices.most("anthropic:claude-opus-4-5", MILLION, 0) == pytest.approx(6.25)
-    assert prices.most("openai:no-such-model", 1, 1) is None
+@pytest.mark.parametrize(
+    ("model", "tokens", "dollars"),
+    [
+        ("openai:gpt-5-mini", (MILLION, MILLION), 0.25 + 2.0),
+        ("anthropic:claude-opus-4-5", (MILLION, 0), 6.25),
+        ("anthropic:claude-haiku-5-5", (100_000, 0), 0.0125),
+        ("anthropic:claude-haiku-5-5", (200_000, 0), 0.125),
+        ("openai:gpt-6-luna", (MILLION, 0), 0.125),  # it may be far fewer, and then there is a price
+        ("openai:no-such-model", (1, 1), None),
+    ],
+)
+def test_the_most_that_a_call_may_cost(
+    prices: Prices, model: str, tokens: tuple[int, int], dollars: float | None
+) -> None:
+    most = prices.most(model, *tokens, date.fromisoformat("2026-11-01"))
+    assert most == (None if dollars is None else pytest.approx(dollars))
 
 
 def test_the_users_prices_come_first(tmp_path: Path) -> None:
