@@ -219,7 +219,7 @@ def test_a_killed_run_asks_nothing_again_that_was_answered(shell: Shell) -> None
     def slow(ask: Ask) -> Response:
         said = looks_and_mends(ask)
         assert isinstance(said, Say)
-        return replace(said, latency=zlib.crc32(ask.text.encode()) % 5 / 20)
+        return replace(said, thought=f"hm {turn(ask)}", latency=zlib.crc32(ask.text.encode()) % 5 / 20)
 
     def paid() -> int:
         try:
@@ -228,7 +228,7 @@ def test_a_killed_run_asks_nothing_again_that_was_answered(shell: Shell) -> None
             return 0
 
     with ModelServer(slow) as server:
-        command = ("run", *QUICK, "--designs", "5", "--proposer", f"agent:{server.spec()}")
+        command = ("run", *QUICK, "--designs", "5", "--proposer", f"agent:{server.spec(provider='anthropic')}")
         process = shell.start(*command)
         while process.poll() is None and paid() < 10:
             pass
@@ -242,6 +242,9 @@ def test_a_killed_run_asks_nothing_again_that_was_answered(shell: Shell) -> None
     again = [ask for ask in server.asks[asked:] if json.dumps(ask.body) in before]
     assert len(again) <= asked - recorded
     assert len(rows(path, PAID)) == len(set(rows(path, PAID)))
+    for ask in server.asks:  # what the model thought comes back unchanged, also when another process had heard it
+        said = [message["content"][0] for message in ask.body["messages"] if message["role"] == "assistant"]
+        assert [block.get("thinking") for block in said] == [f"hm {number}" for number in range(turn(ask))]
 
 
 def test_a_reproducible_run_is_replayed_from_its_record(shell: Shell) -> None:
