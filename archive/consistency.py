@@ -65,7 +65,10 @@ RULES: tuple[Rule, ...] = (
             "DELETE FROM outcome WHERE evaluation_id IN"
             " (SELECT id FROM evaluation WHERE run_id = ?1 AND design_id = ?2)",
             *(f"DELETE FROM {table} WHERE run_id = ?1 AND design_id = ?2" for table in ("evaluation", "event")),
-            *(f"DELETE FROM {table} WHERE run_id = ?1 AND design_id = ?2" for table in ("front", "diagnosis")),
+            *(
+                f"DELETE FROM {table} WHERE run_id = ?1 AND design_id = ?2"
+                for table in ("front", "diagnosis", "comparison")
+            ),
             *(f"DELETE FROM {table} WHERE run_id = ?1 AND design_id = ?2" for table in ("parent", "member")),
             "UPDATE request SET result = NULL WHERE run_id = ?1 AND json_extract(result, '$.design') = ?2",
         ),

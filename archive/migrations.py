@@ -39,6 +39,13 @@ STEPS: dict[int, Sequence[str]] = {
         " difference FLOAT NOT NULL, low FLOAT NOT NULL, high FLOAT NOT NULL, n INTEGER NOT NULL,"
         " details BLOB NOT NULL, author VARCHAR NOT NULL, tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL,"
         " dollars FLOAT, created FLOAT NOT NULL, PRIMARY KEY (run_id, design_id))",
+        "CREATE TABLE operation (id INTEGER NOT NULL PRIMARY KEY, kind VARCHAR NOT NULL, targets VARCHAR NOT NULL,"
+        " run_id INTEGER, told INTEGER NOT NULL, author VARCHAR NOT NULL, reason VARCHAR NOT NULL,"
+        " insight BLOB NOT NULL, created FLOAT NOT NULL)",
+        "CREATE TABLE hint (id INTEGER NOT NULL PRIMARY KEY, run_id INTEGER NOT NULL, text VARCHAR NOT NULL,"
+        " asked INTEGER NOT NULL, created FLOAT NOT NULL)",
+        "CREATE INDEX hint_of_run ON hint (run_id)",
+        "ALTER TABLE run ADD COLUMN knew INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE evaluation ADD COLUMN llm_tokens INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE evaluation ADD COLUMN llm_dollars FLOAT DEFAULT 0",
         "ALTER TABLE episode ADD COLUMN tokens_in INTEGER",

@@ -39,6 +39,15 @@ def open_archive(path: Path, *, write: bool = False) -> Archive:
     return archive
 
 
+def open_beside(path: Path) -> Archive:
+    """Open an archive to add a row to it while a run may be writing: SQLite lets both in turn.
+
+    Only for rows that no run updates. Raises `ArchiveError` as `open_archive` does for a reader.
+    """
+    open_archive(path).close()
+    return Archive(path, write=True)
+
+
 def _bring_up_to_date(path: Path) -> None:
     """Migrate an older schema, in one transaction and under the writer's lock."""
     with lock(path):

@@ -61,6 +61,8 @@ class Run(SQLModel, table=True):
     created: float
     elapsed: float = 0.0
     """Seconds of wall time over all sittings."""
+    knew: int = 0
+    """The last operation on insights before it began; it is told nothing of later ones, so that it can be repeated."""
 
 
 class Design(SQLModel, table=True):
@@ -208,6 +210,42 @@ class Comparison(SQLModel, table=True):
     tokens_out: int = 0
     dollars: float | None = 0.0
     """What that took; none where a price is unknown."""
+    created: float
+
+
+class Operation(SQLModel, table=True):
+    """One step in what is known across runs: an insight that was added, modified, merged of others or deleted.
+
+    Nothing is overwritten: what is known at any time is what the operations up to then come to.
+    """
+
+    id: int | None = Field(default=None, primary_key=True)
+    kind: str
+    """`add`, `modify`, `merge` or `delete`."""
+    targets: str = ""
+    """Numbers of the insights that it is done to, with commas between. That of a new one is the id of its operation."""
+    run_id: int | None = None
+    """Whose evidence it goes by; none where a person did it."""
+    told: int = 0
+    """How many designs of that run had been told with a score."""
+    author: str
+    """`measured`, `person`, `import`, or the model whose plan it is part of."""
+    reason: str
+    insight: bytes = b""
+    """The insight as it is afterwards, with its evidence, as compressed JSON; empty where it is deleted."""
+    created: float
+
+
+class Hint(SQLModel, table=True):
+    """What a person told the proposers of a run."""
+
+    __table_args__ = (Index("hint_of_run", "run_id"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: int
+    text: str
+    asked: int
+    """How many requests the run had made."""
     created: float
 
 

@@ -17,8 +17,9 @@ from domains.base import Role
 from evolve.desk import Desk
 from evolve.errors import InputError
 from evolve.front import KeptFront
+from evolve.guidance import Guide
 from evolve.judging import Trial
-from evolve.llm.roles import COMPARE, models_of
+from evolve.llm.roles import COMPARE, INSIGHTS, models_of
 from evolve.population import Population
 from evolve.proposers.base import Brief, Commission, Proposer
 from evolve.rungs import AUDITED, small_rung
@@ -86,8 +87,12 @@ class Conversation:
         """Of those that were told."""
         self._desk = Desk(search)
         self._front = KeptFront(search.archive, search.run_id, search.evidence)
+        self._guide = Guide(search.archive, search.run_id, self.config, search.evidence)
         self._judge = models_of(self.config).get(COMPARE, "")
         """Who compares designs whose scores do not tell them apart, where a model does."""
+        search.evidence.comparer.collection = search.collection
+        self._teacher = models_of(self.config).get(INSIGHTS, "")
+        """Who draws lessons in words, where a model does."""
         self._unjudged = self._take_out_unjudged()
         """Of requests whose designs were evaluated in an earlier sitting, but maybe not compared."""
         self._signatures: Signatures = {}
@@ -108,6 +113,7 @@ class Conversation:
                 break
             scheduler.step()
             self.search.show()
+        self._guide.commit(len(self.population.scores))
 
     def _turn(self) -> bool:
         """Ask or tell once; false where both have to wait."""
@@ -115,6 +121,7 @@ class Conversation:
             number = len(self.population.asked)
             ask = self.strategy.ask(self.population, randomness(self.config.seed, number, 0))
             if isinstance(ask, Propose):
+                ask = self._guide.guided(ask, self.population)
                 self._take_up(self._request(number, ask), ask)
                 return True
         number = self._told if self.config.reproducible else next(iter(self._endings), -1)
@@ -146,6 +153,7 @@ class Conversation:
                 " cannot go on as it began; start another with --fresh"
             )
         self.population.ask(ask.parents)
+        self._guide.asked(ask.brief, asked.told)
         return asked
 
     def _row(self, asked: Asked) -> Request:
@@ -197,13 +205,18 @@ class Conversation:
 
     def _end(self, number: int, ending: Ending) -> Activity:
         """Have a model compare a design with the one that it was asked of, where one does, before it is told of."""
-        asks = bool(self._judge) and not ending.dropped
+        asks = bool(self._judge or self._teacher) and not ending.dropped
         rival = self.search.evidence.comparer.rival(ending.design, self.population) if asks else None
-        if rival is not None:
+        if rival is not None and self._judge:
             from evolve.pe_emp import judge
 
             judging = judge(self._desk, self._judge, ending.design, rival)
             ending = ending._replace(comparison=(yield from judging))
+        if rival is not None and self._teacher:
+            from evolve.memory_agent import optimise
+
+            told = len(self.population.scores)
+            yield from optimise(self._desk, self._teacher, ending.design, rival, ending.comparison, told)
         self._endings[number] = ending
 
     def _propose(self, request: Request, ask: Propose) -> Generator[Need, Any, str | None]:
@@ -268,6 +281,7 @@ class Conversation:
             payload = json.loads(asked.payload)
             ask = Propose(tuple(payload["parents"]), Brief.unpack(payload["brief"]))
             self.population.ask(ask.parents)
+            self._guide.asked(ask.brief, asked.told)
             self._take_up(asked, ask)
         self._committed.clear()
         for number in list(self._endings):
@@ -287,6 +301,7 @@ class Conversation:
             return
         if self._compares:
             self.search.evidence.comparer.keep(ending.design, self.population, ending.comparison)
+        self._guide.tell(ending.design, self.population)
         self._signatures.setdefault(ending.signature, ending.design)
         progress.evaluated += not ending.dropped
         progress.dropped += ending.dropped

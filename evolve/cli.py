@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from evolve import cli_history, cli_search
+from evolve import cli_history, cli_insights, cli_search
 from evolve.errors import InputError, StandstillError
 from evolve.options import (
     ARCHIVE,
@@ -22,6 +22,7 @@ from evolve.options import (
     DollarsOption,
     DomainOption,
     EmbedderOption,
+    InsightsOption,
     JsonOption,
     MemoryModelOption,
     MemoryTokensOption,
@@ -31,6 +32,7 @@ from evolve.options import (
     RunOption,
     RuntimeOption,
     SandboxOption,
+    TacticsOption,
     TokensOption,
     UnsafeOption,
     WorkersOption,
@@ -78,6 +80,7 @@ def run(
     visit_penalty: Annotated[float | None, typer.Option(help="alma: alpha of its selection formula.")] = None,
     temperature: Annotated[float | None, typer.Option(help="alma: temperature of its softmax.")] = None,
     step_size: Annotated[int | None, typer.Option(help="alma: parents drawn without replacement.")] = None,
+    novelty: Annotated[float | None, typer.Option(help="alma: weight of being unlike other designs.")] = None,
     elite: Annotated[int | None, typer.Option(help="sequential: how many of the best may be parents.")] = None,
     survivors: Annotated[int | None, typer.Option(help="memevolve: how many have descendants at a time.")] = None,
     descendants: Annotated[int | None, typer.Option(help="memevolve: how many each of them has.")] = None,
@@ -86,6 +89,8 @@ def run(
     global_share: Annotated[float | None, typer.Option(help="empirical-mcts: alpha, of global ranks.")] = None,
     backup: Annotated[float | None, typer.Option(help="empirical-mcts: gamma, of children's values.")] = None,
     children: Annotated[int | None, typer.Option(help="empirical-mcts: most that one design has.")] = None,
+    insights: InsightsOption = None,
+    tactics: TacticsOption = None,
     memory_model: MemoryModelOption = None,
     memory_tokens: MemoryTokensOption = None,
     embedder: EmbedderOption = None,
@@ -195,8 +200,9 @@ def costs(
         commands.show_costs(archive, run_number, commands.Wanted(by, calls, count), as_json=as_json)
 
 
-for command in (*cli_history.COMMANDS, *cli_search.COMMANDS):
+for command in (*cli_history.COMMANDS, *cli_search.COMMANDS, *cli_insights.COMMANDS):
     app.command()(command)
+app.add_typer(cli_insights.app, name="insights")
 
 
 @app.command("eval")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -38,4 +39,22 @@ def tree(
     show_tree(archive, run_number, depth, as_json=as_json)
 
 
-COMMANDS = (pareto, tree)
+def compare(
+    run_numbers: Annotated[list[int] | None, typer.Argument(metavar="RUN...", help="By default all searches.")] = None,
+    archive: ArchiveOption = ARCHIVE,
+    by: Annotated[str, typer.Option(help="What is equal: episodes, designs or dollars.")] = "episodes",
+    plot: Annotated[Path | None, typer.Option(help="Also draw the curves: FILE.png, .svg or .pdf.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show runs side by side at equal budget: the gain of the best so far, what the finals confirmed, and p-values.
+
+    Runs that differ in the search seed alone are one side. Differences are paired by seed and task, p is Holm's.
+
+    Example: evolve compare 1 2 3 --plot curves.svg
+    """
+    from evolve.commands.compare import show_comparison
+
+    show_comparison(archive, run_numbers or (), by, plot, as_json=as_json)
+
+
+COMMANDS = (pareto, tree, compare)

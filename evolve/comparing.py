@@ -13,13 +13,16 @@ from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 from evolve.proposers.credit import operators_of, shifted
+from evolve.signs import of_collection
 from evolve.statistics import Estimate, paired
 from evolve.strategies.values import local_value
 
 if TYPE_CHECKING:
     from archive.tables import Comparison as Row
     from evolve.population import Population
+    from evolve.signs import Signs
     from evolve.strategies.evidence import Evidence
+    from sandbox.guest import Trajectory
 
 MEASURED, CRITERIA, JUDGE = "measured", "criteria", "judge"
 """Who decided: scores that differ for certain, criteria with learned weights, or a model."""
@@ -164,10 +167,13 @@ class Comparer:
 
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
+        self.collection: Sequence[Trajectory] = ()
+        """The episodes that filled the memories, where a sitting has them."""
         self.weighing = Weighing()
         self._made: dict[str, Comparison | None] = {}
         self._kept: dict[str, Comparison] | None = None
         self._requests: dict[str, tuple[int, str]] = {}
+        self._signs: dict[str, Signs] = {}
 
     def rival(self, design: str, population: Population) -> str | None:
         """The design that another was asked of, if that had a score before it."""
@@ -220,8 +226,7 @@ class Comparer:
         """Compare by what was measured."""
         ours, theirs = self.evidence.scores(design), self.evidence.scores(rival)
         difference = paired(ours, theirs)
-        mine, other = self.evidence.signs(design), self.evidence.signs(rival)
-        signs = {name: round(mine[name] - other[name], 9) for name in mine if name in other}
+        mine, other, signs = self.signs(design), self.signs(rival), self.sign_differences(design, rival)
         scores = self.evidence.fitness(design).performance, self.evidence.fitness(rival).performance
         if is_certain(difference):
             decided_by, weights = MEASURED, {SCORE: 1.0}
@@ -234,6 +239,18 @@ class Comparer:
         totals = total(criteria)
         operators = self.inherited(design, rival, local_value(*totals))
         return Comparison(design, rival, decided_by, *totals, difference, criteria, signs, operators)
+
+    def signs(self, design: str) -> Signs:
+        """What was measured of a design at work, and how much it tells of what won in the collected episodes."""
+        if design not in self._signs:
+            told = {text for each in self.evidence.retrievals(design) for text in each.texts}
+            self._signs[design] = {**self.evidence.signs(design), **of_collection(told, self.collection)}
+        return self._signs[design]
+
+    def sign_differences(self, design: str, rival: str) -> Signs:
+        """Those of both, ours less theirs."""
+        mine, other = self.signs(design), self.signs(rival)
+        return {name: round(mine[name] - other[name], 9) for name in mine if name in other}
 
     def inherited(self, design: str, rival: str, value: float) -> dict[str, float]:
         """The operators' factors for a design's children: its parent's, shifted by what became of the design."""

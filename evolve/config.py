@@ -68,6 +68,7 @@ class RunConfig(BaseModel):
     visit_penalty: float = Field(default=0.5, ge=0, description="alma: alpha in gain - alpha * ln(1 + visits)")
     temperature: float = Field(default=0.5, gt=0, description="alma: of the softmax over parents")
     step_size: int = Field(default=5, ge=1, description="alma: parents drawn without replacement in a step")
+    novelty: float = Field(default=0.0, ge=0, description="alma: weight of the rank in being unlike other designs")
     elite: int = Field(default=5, ge=1, description="sequential: how many of the best may be parents")
     survivors: int = Field(default=1, ge=1, description="memevolve: K, designs of a generation that have descendants")
     descendants: int = Field(default=3, ge=1, description="memevolve: S, descendants of each of them")
@@ -78,6 +79,10 @@ class RunConfig(BaseModel):
     )
     backup: float = Field(default=0.1, ge=0, le=1, description="empirical-mcts: gamma, what of a child's value goes up")
     children: int = Field(default=2, ge=1, description="empirical-mcts: most requests for children of one design")
+    insights: bool = Field(
+        default=False, description="whether requests are told what this and earlier runs taught, and their lessons kept"
+    )
+    tactics: bool = Field(default=False, description="whether other operators are tried when improvements dry up")
     memory_model: str | None = Field(
         default=None, min_length=1, description="the model behind `toolkit.llm`, PROVIDER:MODEL; by default none"
     )
@@ -145,6 +150,7 @@ FREE = (
 LATER = (
     *("mode", "small", "drop_margin", "memory_model", "memory_tokens", "embedder", "context", "roles"),
     *("survivors", "descendants", "diagnosed", "exploration", "global_share", "backup", "children"),
+    *("insights", "tactics", "novelty"),
 )
 """Fields that part runs only where they are not at their default."""
 

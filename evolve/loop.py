@@ -64,6 +64,7 @@ class Search:
         self.archive = archive
         self.run_id: int = run.id
         self.config = config
+        self._knew = run.knew
         self.domain = domain
         self.executor = executor
         self.gateway = gateway
@@ -89,13 +90,27 @@ class Search:
 
     def prepare(self, role: Role, count: int) -> tuple[TaskSpec, ...]:
         """Draw a role's tasks, make what they need on disk, and collect if that is not done."""
-        specs = draw(self.domain, role, count, self.config.seed)
+        specs = draw(self.domain, role, count, self.config.seed, apart := self._taught_on(role))
+        if again := sum(spec.id in apart for spec in specs):
+            self.note(
+                f"{again} of {count} {role} tasks are ones that insights were learned on, for there are no others"
+            )
         self.phase("preparing tasks")
         wanted = (*self.plan.collection, *specs)
         self.drain([_prepared(wanted[start : start + BATCH]) for start in range(0, len(wanted), BATCH)])
         self.phase("collecting episodes")
         self._collect()
         return specs
+
+    def _taught_on(self, role: Role) -> frozenset[str]:
+        """Tasks that the insights which the run began with were learned on, so that it is not scored on them too."""
+        if not (self.config.insights and role is Role.DEPLOYMENT):
+            return frozenset()
+        from evolve.insights import Insights
+
+        known = Insights(self.archive, self._knew).known.values()
+        mine = [insight for insight in known if insight.situation.domain == self.config.domain]
+        return frozenset(task for insight in mine for task in insight.tasks)
 
     def _collect(self) -> None:
         orders = self.plan.collect()

@@ -17,6 +17,12 @@ WorkersOption = Annotated[int | None, typer.Option(min=0, help="Worker processes
 AddressOption = Annotated[str | None, typer.Option(help="Work on a running Ray cluster: HOST:PORT, or auto.")]
 UnsafeOption = Annotated[bool, typer.Option("--allow-unsafe", help="Let untrusted code run on `process`.")]
 ModeOption = Annotated[str | None, typer.Option(help="static, or dynamic: designs learn from scored episodes too.")]
+InsightsOption = Annotated[
+    bool | None, typer.Option("--insights/--no-insights", help="Learn from this and earlier runs, and keep it.")
+]
+TacticsOption = Annotated[
+    bool | None, typer.Option("--tactics/--no-tactics", help="Try other operators when nothing gets better.")
+]
 AgentOption = Annotated[str | None, typer.Option(help="Who plays: lexical, or a model, openai:MODEL say.")]
 MemoryModelOption = Annotated[str | None, typer.Option(help="The model that designs may ask.")]
 MemoryTokensOption = Annotated[int | None, typer.Option(help="Tokens that a design may spend on it.")]

@@ -88,7 +88,6 @@ def judge(desk: Desk, model: str, design: str, rival: str) -> Generator[Need, An
     (forth, _), (back, _) = answers
     criteria = merged(criteria_of(forth, swapped=False), criteria_of(back, swapped=True))
     totals = total(criteria)
-    mine, other = evidence.signs(design), evidence.signs(rival)
     return Comparison(
         design,
         rival,
@@ -96,7 +95,7 @@ def judge(desk: Desk, model: str, design: str, rival: str) -> Generator[Need, An
         *totals,
         difference,
         criteria,
-        {name: round(mine[name] - other[name], 9) for name in mine if name in other},
+        comparer.sign_differences(design, rival),
         comparer.inherited(design, rival, local_value(*totals)),
         _advice(forth, back, totals),
         tuple(dict.fromkeys(one_line(each, LONGEST_LESSON) for each in (*forth.lessons, *back.lessons))),
@@ -152,7 +151,7 @@ def _told_of(desk: Desk, design: str, advice: str) -> Generator[Need, Any, list[
     facts = [f"score: {score.performance:.3f}", f"tokens an episode: {score.cost:.0f}"]
     return [
         Section("code", row.source, ALWAYS, kind="code"),
-        Section("what was measured", "\n".join([*facts, *describe(evidence.signs(design))]), ALWAYS, kind=""),
+        Section("what was measured", "\n".join([*facts, *describe(evidence.comparer.signs(design))]), ALWAYS, kind=""),
         *([Section("the advice that it was written by", advice, ALWAYS - 1, True)] if advice else []),
         *(
             Section(f"an episode with it, score {each.score:.2f}", episode_text(Watched("", 0, each.trajectory)), 30)

@@ -10,7 +10,7 @@ from evolve.jobs import EpisodeOrder, episode_key
 from sandbox.guest import Item
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from domains.base import Domain, Role, TaskSpec
     from evolve.agents.base import Agent
@@ -58,12 +58,16 @@ def facts_of(domain: Domain, agent: Agent) -> tuple[str, ...]:
     return domain.name, domain.version, agent.name, agent.version
 
 
-def draw(domain: Domain, role: Role, count: int, seed: int) -> tuple[TaskSpec, ...]:
-    """A subset of a role's tasks drawn by the seed, in the domain's order, which lets families take turns."""
+def draw(domain: Domain, role: Role, count: int, seed: int, apart: Collection[str] = ()) -> tuple[TaskSpec, ...]:
+    """A subset of a role's tasks drawn by the seed, in the domain's order, which lets families take turns.
+
+    Those of the ids in `apart` are drawn only where there are too few others.
+    """
     import numpy as np
 
     tasks: Sequence[TaskSpec] = domain.tasks(role)
     if count > len(tasks):
         raise InputError(f"{domain.name} has {len(tasks)} {role} tasks; {count} were asked for")
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(list(type(role)).index(role),)))
-    return tuple(tasks[i] for i in sorted(rng.permutation(len(tasks))[:count]))
+    order = sorted(rng.permutation(len(tasks)), key=lambda place: tasks[place].id in apart)
+    return tuple(tasks[place] for place in sorted(order[:count]))

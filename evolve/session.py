@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from archive.insights import last_operation
 from archive.opening import open_archive
 from archive.store import Archive
 from archive.tables import Run
@@ -187,6 +188,7 @@ def _open_run(archive: Archive, config: RunConfig, versions: Versions, *, fresh:
             agent_version=agent_version,
             sandbox="",
             created=time.time(),
+            knew=last_operation(archive) if config.insights else 0,
         )
     else:
         known = type(config).model_validate_json(run.config)

@@ -184,6 +184,21 @@ def crossed(rows: Sequence[Sequence[float]]) -> Estimate:
     return Estimate(centre, centre - half, centre + half, len(rows))
 
 
+def significance(rows: Sequence[Sequence[float]]) -> float:
+    """Two-sided p-value of a crossed table's mean being zero, by the quantiles of `crossed`; of one row 1.
+
+    >>> significance([[0.5, 0.5], [0.5, 0.5]]), significance([[0.1, -0.1], [-0.1, 0.1]]), significance([[0.5, 0.4]])
+    (0.0, 1.0, 1.0)
+    """
+    import numpy as np
+
+    centre, error, quantile = _crossed(rows)
+    if not isfinite(error) or not error:
+        return float(not isfinite(error) or not centre)
+    levels = np.geomspace(1e-9, 0.5, 2000)
+    return 2 * float(np.interp(-abs(centre), quantile(levels) * error, levels))
+
+
 def _crossed(rows: Sequence[Sequence[float]]) -> tuple[float, float, Callable[[Any], Any]]:
     """Mean of a crossed table, its standard error, and the quantiles of the mean in such errors."""
     import numpy as np

@@ -27,12 +27,16 @@ show        `design`, `run`, `number` (0: a baseline), `state`, `reason`, `origi
             `reason`, `time`), `tasks` (`task`, `score`, `no_memory`, `nearest_trajectory`, `parent`), `example`
             (`task`, `score`, `told`: a list of `step` and `items`, a list of `id`, `text`: what was told first, and
             each change during the episode), `thoughts`
-            (of the model that wrote it, else null: `plan`, `manifest`, `came_true`, `attempts` as pairs of design and
-            failure, `cut` from the prompts, `warnings`, and what it took), `comparison` (with the design that it was
-            asked of, where the strategy compares, else null: `rival`, `decided_by` (measured, criteria or judge),
-            `author`, `total`, `rival_total`, `value` (local, in [0, 1]), `difference` (estimate), `criteria`: a list of
-            `name`, `weight`, `ours`, `theirs`, `critique`; `signs` (their differences), `operators` (factors of the
-            weights for its children), `meta_prompt`, `lessons`, `tokens`, `dollars`), `source`
+            (of the model that wrote it, else null: `plan` (`learned`, `episodes`: a list of `task`, `label`, `why`;
+            `content_problems`, `structure_problems`, `changes`: a list of `priority`, `part`, `what`, `why`),
+            `manifest` (`hypothesis`, `part`, `improves`, `at_risk`: tasks), `came_true` (of these tasks `improved`,
+            `missed`, `harmed`, `spared`; `unforeseen` losses; `summary`), `attempts` as pairs of design and failure,
+            `cut` from the prompts, `warnings`, and what it took: `calls`, `tokens_in`, `cached`, `tokens_out`,
+            `dollars`), `comparison` (with the design that it was asked of, where the strategy compares, else null:
+            `rival`, `decided_by` (measured, criteria or judge), `author`, `total`, `rival_total`, `value` (local, in
+            [0, 1]), `difference` (estimate), `criteria`: a list of `name`, `weight`, `ours`, `theirs`, `critique`;
+            `signs` (their differences), `operators` (factors of the weights for its children), `meta_prompt`,
+            `lessons`, `tokens`, `dollars`), `source`
 costs       `run`, `calls` (paid), `hits` (answered by an earlier equal call, free), `tokens_in` and of them `cached`
             (from the provider's cache) and `written` (to it), `tokens_out` and `reasoning` of them, `dollars` (null
             where the price of any is unknown), `unpriced` calls, `unusable` ones (paid, without a usable answer),
@@ -46,6 +50,14 @@ pareto      `run`, `designs` (evaluated), `delay` (counted, or seconds), `front`
 tree        `run`, `strategy`, `nodes`: a list, parents before children, of `design`, `number`, `parent` (that it was
             asked of, null at a root), `depth` (0 for a root), `state`, `score`, `interval`, `n`, `value` (Q; null where
             the strategy has none), `visits`, `change`, `comparison` (as in `show`)
+compare     `by` (episodes, designs or dollars), `budget` (that all had), `seeds`, `left_out` (runs of other seeds),
+            `sides`: a list, the best first, of `side`, `search` (gain over no memory by then, on the tasks that
+            selected), `area` (its mean on the way), `confirmed`, `test` (gains of what the whole runs chose; null where
+            not all played them), all estimates over seeds (of one seed over its tasks), `runs`: a list of `run`,
+            `seed`, `episodes`, `designs`, `dollars` (of the whole run), `steps`: a list of `design`, `gain`,
+            `episodes`, `designs`, `dollars`, where the best changed; `pairs`: of each of the four a list of `first`,
+            `second`, `difference` (estimate), `p`, `adjusted` (Holm); `curves`: a list of `side`, `points`, a list of
+            `at`, `gain` (estimate)
 diff        `a`, `b`, `equal`, `diff` (unified; of foreign code both in one layout, without comments)
 trace       `run`, `design`, `episodes`: a list of `task`, `repeat`, `score`, `success`, `length` (in steps); `episode`:
             the same of the one that is shown, with `goal`, `observation` (the first), `steps`: a list of `action`,

@@ -61,7 +61,7 @@ def show_call(path: Path, number: int, *, as_json: bool) -> None:
         return
     for name, value in _call_json(found).items():
         if value not in (None, ""):
-            say(f"{name:12}{value}")
+            say(f"{name:12}{round(value, 4) if isinstance(value, float) else value}")
     for heading, told in (("Request", request), ("Reply", reply)):
         say_heading(heading)
         _say_told(told)
@@ -196,6 +196,6 @@ def _say_told(told: Any) -> None:
             say(json.dumps(message["calls"], indent=2, ensure_ascii=False))
     if "text" in told:
         say(told["text"])
-    rest = {name: value for name, value in told.items() if name not in ("messages", "text", "kept")}
+    rest = {name: value for name, value in told.items() if name not in ("messages", "text", "kept", "usage")}
     if rest:
         say(json.dumps(rest, indent=2, ensure_ascii=False))

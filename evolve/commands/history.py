@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evolve.commands.run import archive_flag
-from evolve.commands.show import safe_text, say, say_heading, say_json, say_table
+from evolve.commands.show import safe_text, say, say_json, say_table
 from evolve.commands.tables import chosen_run, config_of, reading
 from evolve.errors import InputError
 from evolve.texts import episode_text
@@ -50,7 +50,7 @@ def trace(
         return
     if task is None and len(episodes) > 1:
         say_table(("task", "#repeat", "#score", "#steps", "#items told"), [_row(watched) for watched in episodes])
-        say_heading(shown.name)
+        say()
     say(episode_text(shown).rstrip("\n"))
 
 

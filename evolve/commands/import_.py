@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evolve.cli import program
+from evolve.commands.run import archive_flag
 from evolve.commands.show import say, say_json
 from evolve.commands.tables import reading
 from evolve.errors import InputError
@@ -53,7 +55,7 @@ def import_file(
     if as_json:
         say_json(result)
     else:
-        _print(result)
+        _print(result, archive_flag(path))
 
 
 def _restored(file: Path) -> tuple[Restored, Checked]:
@@ -91,7 +93,7 @@ def _home(path: Path, parents: tuple[str, ...], number: int | None) -> int | Non
     return next((run for run in reversed(runs) if number in (None, run)), None)
 
 
-def _print(result: dict[str, Any]) -> None:
+def _print(result: dict[str, Any], flag: str) -> None:
     origin = (result["exported_as"] or "")[:10] or "a design that it does not name"
     say(f"Wrote design {result['design'][:10]} to {result['file']}: {origin}{', edited' if result['edited'] else ''}")
     if result["blocks"]:
@@ -99,6 +101,7 @@ def _print(result: dict[str, Any]) -> None:
     if result["parents"]:
         say(f"made from {', '.join(parent[:10] for parent in result['parents'])}")
     if result["run"] is not None:
-        say(f"Enter it:     evolve submit {result['file']} --parent {result['parents'][0][:10]} --run {result['run']}")
+        family = f"--parent {result['parents'][0][:10]} --run {result['run']}"
+        say(f"Enter it:     {program()} submit {result['file']} {family}{flag}")
     else:
-        say(f"Evaluate it:  evolve eval {result['file']}")
+        say(f"Evaluate it:  {program()} eval {result['file']}")

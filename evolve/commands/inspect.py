@@ -46,13 +46,15 @@ def list_runs(path: Path, *, as_json: bool) -> None:
     if as_json:
         say_json(found)
         return
+    named = [name for name in ("proposer", "agent") if len({run[name] for run in found}) > 1]
     say_table(
-        ("#run", "domain", "strategy", "#seed", "#designs", "#best", "#models", "#time", "status"),
+        ("#run", "domain", "strategy", *named, "#seed", "#designs", "#best", "#models", "#time", "status"),
         [
             (
                 str(run["run"]),
                 run["domain"],
                 run["strategy"],
+                *(run[name].partition("@")[0] for name in named),
                 str(run["seed"]),
                 _done_text(run),
                 f"{run['best']['score']:.3f}" if run["best"] else "-",

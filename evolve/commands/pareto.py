@@ -92,7 +92,8 @@ def _print(run: Run, placed: Sequence[Placed], fitness: Mapping[str, Fitness], *
     marks = {each.row.design_id: mark for each, mark in zip(now, MARKS, strict=False)}
     say(scatter(points, marks))
     delay = "#delay" if counted else "#seconds"
-    headings = ("", "design", "score", "#cost", delay, "#since", "~worst defect", "~made of")
+    diagnosed = any(each.defects for each in now)
+    headings = ("", "design", "score", "#cost", delay, "#since", *(["~worst defect"] if diagnosed else []), "~made of")
     rows = [
         (
             marks.get(each.row.design_id, ""),
@@ -101,7 +102,7 @@ def _print(run: Run, placed: Sequence[Placed], fitness: Mapping[str, Fitness], *
             f"{each.fitness.cost:.0f}",
             f"{each.fitness.delay:.2f}",
             str(each.entered if each.entered is not None else "-"),
-            f"{each.defects[0].part}: {each.defects[0].name}" if each.defects else "",
+            *([f"{each.defects[0].part}: {each.defects[0].name}" if each.defects else ""] if diagnosed else []),
             each.made_of,
         )
         for each in now
@@ -135,8 +136,8 @@ def _placed_json(each: Placed) -> dict[str, Any]:
     }
 
 
-def scatter(points: Mapping[str, tuple[float, float]], marks: Mapping[str, str]) -> str:
-    """Points by their names in a frame of characters; those with a mark are drawn last.
+def scatter(points: Mapping[str, tuple[float, float]], marks: Mapping[str, str], form: str = ".0f") -> str:
+    """Points by their names in a frame of characters; those with a mark are drawn last. `form` is that of the x.
 
     >>> print(scatter({"a": (0, 0), "b": (1, 1)}, {"b": "1"}).splitlines()[0].split("|")[1].strip())
     1
@@ -148,8 +149,8 @@ def scatter(points: Mapping[str, tuple[float, float]], marks: Mapping[str, str])
         grid[HEIGHT - 1 - _cell(y, ys, HEIGHT)][_cell(x, xs, WIDTH)] = marks.get(name, OTHER)
     ends = {0: f"{max(ys):.3f}", HEIGHT - 1: f"{min(ys):.3f}"}
     lines = [f"{ends.get(number, ''):>7} |{''.join(line).rstrip()}" for number, line in enumerate(grid)]
-    right = f"{max(xs):.0f}"
-    return "\n".join([*lines, f"{'':>7} +{'-' * WIDTH}", f"{'':>9}{min(xs):<{WIDTH - len(right)}.0f}{right}"])
+    left, right = (f"{end:{form}}" for end in (min(xs), max(xs)))
+    return "\n".join([*lines, f"{'':>7} +{'-' * WIDTH}", f"{'':>9}{left:<{WIDTH - len(right)}}{right}"])
 
 
 def _cell(value: float, values: Sequence[float], size: int) -> int:

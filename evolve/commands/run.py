@@ -76,6 +76,8 @@ def archive_flag(path: Path) -> str:
 
 
 def _print_result(path: Path, search: Search, *, as_json: bool) -> None:
+    from evolve.finals import ranking
+
     number, scheduler = search.run_id, search.scheduler
     with reading(path) as archive:
         run = archive.run(number)
@@ -90,5 +92,6 @@ def _print_result(path: Path, search: Search, *, as_json: bool) -> None:
             say("\nWhat models cost\n")
             print_costs(costs)
         if rows:
-            say(f"\nSee the best design:        {program()} show {rows[0].design[:10]}{archive_flag(path)}")
+            best = next((finalist.design for finalist in ranking(archive, number)), rows[0].design)
+            say(f"\nSee the best design:        {program()} show {best[:10]}{archive_flag(path)}")
             say(f"Test it on held-out tasks:  {program()} test {number}{archive_flag(path)}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evolve.commands.show import ONE_PASS, estimate_json, estimate_text, say, say_table, score_json
-from evolve.results import baseline_scores, candidates, task_scores
+from evolve.results import DEPLOYMENT, baseline_scores, candidates, task_scores
 from evolve.statistics import Scores
 
 if TYPE_CHECKING:
@@ -185,10 +185,24 @@ def print_top(archive: Archive, run: Run, rows: Sequence[Row]) -> None:
         lines.append(("", BASELINE_NAMES.get(name, name), f"{score.mean:.3f}", shown, "", "(baseline)"))
     say_table(("##", "design", "#score", "#gain [95 % interval]", "#tokens", "~made of"), lines)
     if not rows:
-        say("No design has been evaluated yet.")
+        print_failures(archive, run.id)
     if config.mode == "dynamic" and config.repeats == 1:
         say(f"\n{ONE_PASS}")
     print_finals(ranking(archive, run.id))
+
+
+def print_failures(archive: Archive, run_id: int) -> None:
+    """Say that there is no score yet, and why requests and designs failed, the most frequent reason first."""
+    from archive.history import listing
+    from archive.tables import State
+
+    say("No design has been evaluated yet.")
+    designs = [line for line in listing(archive, run_id, DEPLOYMENT) if line.number and line.state == State.FAILED]
+    failures = [(line.design[:10], line.reason) for line in designs]
+    failures += [("no design", row.reason) for row in archive.manifests(run_id) if not row.design_id and row.reason]
+    shown = {reason: design for design, reason in reversed(failures)}
+    for reason, count in Counter(reason for _, reason in failures).most_common(5):
+        say(f"{count} x  {shown[reason]}: {reason.strip().splitlines()[0]}")
 
 
 def print_finals(finalists: Sequence[Finalist]) -> None:

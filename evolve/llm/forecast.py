@@ -7,7 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evolve.llm.base import Usage
-from evolve.llm.roles import AGENT, COMPARE, DIAGNOSE, EMBED, IMPLEMENT, MEMORY, PROPOSE, REFLECT, REPAIR, models_of
+from evolve.llm.roles import (
+    AGENT,
+    COMPARE,
+    DIAGNOSE,
+    EMBED,
+    IMPLEMENT,
+    INSIGHTS,
+    MEMORY,
+    PROPOSE,
+    REFLECT,
+    REPAIR,
+    models_of,
+)
 
 if TYPE_CHECKING:
     from archive.ledger import Ledger
@@ -33,6 +45,7 @@ GUESSES = {
     REPAIR: Guess(0.5, Usage(20_000, 6_000)),
     DIAGNOSE: Guess(0.3, Usage(30_000, 2_000)),
     COMPARE: Guess(1.5, Usage(30_000, 3_000)),
+    INSIGHTS: Guess(1, Usage(6_000, 1_000)),
     PROPOSE: Guess(15, Usage(30_000, 1_000)),
     MEMORY: Guess(40, Usage(600, 150)),
     EMBED: Guess(40, Usage(400, 0)),

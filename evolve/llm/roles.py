@@ -18,6 +18,7 @@ PROPOSE = "propose"
 REFLECT, IMPLEMENT, REPAIR = "reflect", "implement", "repair"
 DIAGNOSE = "diagnose"
 COMPARE = "compare"
+INSIGHTS = "insights"
 
 STATIC = "static"
 """The embedder that is no language model of a provider."""
@@ -31,6 +32,7 @@ DEFAULTS = {
     PROPOSE: Settings(max_tokens=24_000),
     DIAGNOSE: Settings(max_tokens=16_000),
     COMPARE: Settings(max_tokens=16_000),
+    INSIGHTS: Settings(max_tokens=8_000),
     AGENT: Settings(max_tokens=1_024),
     MEMORY: Settings(max_tokens=1_024),
 }
@@ -56,6 +58,8 @@ def models_of(config: RunConfig) -> dict[str, str]:
             found[DIAGNOSE] = proposer
         if config.strategy == "empirical-mcts":
             found[COMPARE] = proposer
+        if config.insights:
+            found[INSIGHTS] = proposer
     if is_spec(config.agent):
         found[AGENT] = config.agent
     if config.memory_model is not None:

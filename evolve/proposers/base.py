@@ -37,6 +37,10 @@ class Brief:
     """Defects, insights, hints, tactics: a line each."""
     descendant: int = 0
     """How many descendants of the first parent were asked for before this one."""
+    blocks: Mapping[str, float] = field(default_factory=dict)
+    """By building block, or range of one of its numbers: how many times it doubles the odds of a design that has it."""
+    sources: tuple[str, ...] = ()
+    """What notes and weights come from, such as `insight 12`, `hint 3`, `tactic cross`, so that it can be credited."""
 
     def pack(self) -> dict[str, Any]:
         """As JSON; what is at its default is left out, as in archives from before it was there."""
@@ -50,10 +54,11 @@ class Brief:
         >>> Brief.unpack({"operators": {}, "notes": ["tells too much"]}).notes
         ('tells too much',)
         """
-        return cls(**{**packed, "notes": tuple(packed.get("notes", ()))})
+        listed = {name: tuple(packed.get(name, ())) for name in ("notes", "sources")}
+        return cls(**{**packed, **listed})
 
 
-_LATER = ("part", "meta_prompt", "notes", "descendant")
+_LATER = ("part", "meta_prompt", "notes", "descendant", "blocks", "sources")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import numpy as np
 from evolve.errors import InputError
 from evolve.proposers import blocks, expressions
 from evolve.proposers.base import Brief, Proposal
+from evolve.proposers.features import worth
 from evolve.proposers.genome import Genome, read, write
 
 
@@ -27,6 +28,8 @@ MOST_LAYERS = 4
 MOST_EDITS = 4
 RECOMPOSE = "recompose"
 """Drawn in place of an operator: leave the parent, so that a search is not held by the neighbourhood it began in."""
+CANDIDATES = 4
+"""Designs that are drawn, of which one is taken by what the brief says of their blocks."""
 PATIENCE = 50
 """Draws of operators that do not apply, after which the weights that a brief gives are left aside, then its part."""
 
@@ -37,20 +40,30 @@ class GeneticProposer:
     def write(self, parents: Sequence[str], brief: Brief, rng: np.random.Generator) -> Proposal:
         """Apply one operator, at times more, drawn by the brief's weights, `DEFAULT_WEIGHTS` where it has none.
 
-        Where the brief names a part, only that is changed, and the parent is not left.
+        Where the brief names a part, only that is changed, and the parent is not left. Where it has weights of blocks,
+        several designs are drawn, and one of them by what these come to.
         """
+        drawn = [self._draw(parents, brief, rng) for _ in range(CANDIDATES if brief.blocks else 1)]
+        odds = np.array([worth(genome, brief.blocks) for genome, _, _ in drawn]) if brief.blocks else np.ones(1)
+        taken = int(rng.choice(len(drawn), p=odds / odds.sum())) if len(drawn) > 1 else 0
+        genome, change, descends = drawn[taken]
+        return Proposal(write(genome, describe(genome)), change, "composed", descends)
+
+    def _draw(self, parents: Sequence[str], brief: Brief, rng: np.random.Generator) -> tuple[Genome, str, bool]:
+        """A genome, what was changed to make it, and whether it descends from the parents."""
         names = [self._operator(brief, rng) for _ in range(min(MOST_EDITS, int(rng.geometric(0.5))))]
         if not parents or RECOMPOSE in names:
-            genome = fresh(rng)
-            change = "composed afresh, leaving the parent" if parents else "composed from building blocks"
-            return Proposal(write(genome, describe(genome)), change, "composed", descends=False)
-        first, *others = map(_taken_apart, parents)
-        if first is None:
-            genome, change = fresh(rng), "composed afresh, for the parent is not made of layers"
-            return Proposal(write(genome, describe(genome)), change, "composed", descends=False)
-        genome, donors = first, [donor for donor in others if donor is not None]
+            return (
+                fresh(rng),
+                "composed afresh, leaving the parent" if parents else "composed from building blocks",
+                False,
+            )
+        genome, *others = map(_taken_apart, parents)
+        if genome is None:
+            return fresh(rng), "composed afresh, for the parent is not made of layers", False
+        donors = [donor for donor in others if donor is not None]
         changes = [self._edit(genome, name, donors, brief, rng) for name in names]
-        return Proposal(write(genome, describe(genome)), "; ".join(changes), "composed")
+        return genome, "; ".join(changes), True
 
     def _operator(self, brief: Brief, rng: np.random.Generator) -> str:
         names = [name for name in DEFAULT_WEIGHTS if brief.part not in FIELDS or brief.part in TOUCHED[name]]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from evolve.population import Population
 from evolve.strategies.base import Ask, Propose, Wait
+
+if TYPE_CHECKING:
+    from evolve.strategies.novelty import Novelty
 
 Vector = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -19,16 +22,18 @@ def parent_probabilities(
     reward_scale: float = 1.0,
     visit_penalty: float = 0.5,
     temperature: float = 0.5,
+    bonus: Vector | float = 0.0,
 ) -> Vector:
     """Probability of each design to be a parent, shape (designs,) (ALMA, arXiv 2602.07755, parent selection in code).
 
-    softmax(J / T) with J = sigmoid(lambda (f - f0)) - alpha ln(1 + t), f0 the score without memory, t the visits.
+    softmax(J / T) with J = sigmoid(lambda (f - f0)) - alpha ln(1 + t), f0 the score without memory, t the visits. A
+    `bonus` is added to J; the paper has none.
 
     >>> parent_probabilities(np.array([0.5, 0.5]), np.array([0.0, 0.0]), 0.2)
     array([0.5, 0.5])
     """
     normalised = 1 / (1 + np.exp(-reward_scale * (scores - baseline)))
-    value = (normalised - visit_penalty * np.log1p(visits)) / temperature
+    value = (normalised + bonus - visit_penalty * np.log1p(visits)) / temperature
     odds = np.exp(value - value.max())
     return np.asarray(odds / odds.sum())
 
@@ -36,11 +41,20 @@ def parent_probabilities(
 class Alma:
     """Steps of up to `step_size` parents, within a step without replacement; it begins with one fresh design."""
 
-    def __init__(self, reward_scale: float, visit_penalty: float, temperature: float, step_size: int) -> None:
+    def __init__(
+        self,
+        reward_scale: float,
+        visit_penalty: float,
+        temperature: float,
+        step_size: int,
+        novelty: tuple[float, Novelty] | None = None,
+    ) -> None:
         self.reward_scale = reward_scale
         self.visit_penalty = visit_penalty
         self.temperature = temperature
         self.step_size = step_size
+        self.novelty = novelty
+        """The weight of being unlike other designs, and who knows of it."""
 
     def ask(self, population: Population, rng: np.random.Generator) -> Ask:
         """One parent, and where another design exists a second one as donor for crossings."""
@@ -49,13 +63,21 @@ class Alma:
         free = self._free(population)
         scores, visits = np.array(population.score_column)[free], np.array(population.visit_column)[free]
         settings = (self.reward_scale, self.visit_penalty, self.temperature)
-        odds = parent_probabilities(scores, visits, population.baseline, *settings)
+        odds = parent_probabilities(scores, visits, population.baseline, *settings, self._bonus(population)[free])
         first = int(free[rng.choice(len(free), p=odds)])
         designs = population.designs
         if len(designs) == 1:
             return Propose((designs[first],))
         second = int(rng.integers(len(designs) - 1))
         return Propose((designs[first], designs[second + (second >= first)]))
+
+    def _bonus(self, population: Population) -> Vector:
+        """For being unlike other designs, shape (designs,)."""
+        if self.novelty is None:
+            return np.zeros(len(population.designs))
+        weight, novelty = self.novelty
+        novelty.take_in(population.designs)
+        return weight * novelty.values()
 
     def _free(self, population: Population) -> np.ndarray[Any, np.dtype[np.intp]]:
         """Places of the designs that were no parents in this step; of all designs where all were."""

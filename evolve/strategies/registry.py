@@ -22,10 +22,13 @@ def make(config: RunConfig, evidence: Evidence | None = None) -> Strategy:
     from evolve.strategies.controls import BestOfN, RandomParent, Sequential
     from evolve.strategies.mcts import EmpiricalMcts
     from evolve.strategies.memevolve import MemEvolve
+    from evolve.strategies.novelty import Novelty
 
     match config.strategy:
         case "alma":
-            return Alma(config.reward_scale, config.visit_penalty, config.temperature, config.step_size)
+            constants = config.reward_scale, config.visit_penalty, config.temperature, config.step_size
+            novelty = (config.novelty, Novelty(evidence)) if config.novelty and evidence is not None else None
+            return Alma(*constants, novelty)
         case "memevolve":
             return MemEvolve(config.survivors, config.descendants, evidence)
         case "empirical-mcts":

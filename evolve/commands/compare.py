@@ -1,0 +1,204 @@
+"""`evolve compare`: runs side by side at equal budget, as a table, a plot and a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evolve.commands.pareto import MARKS, scatter
+from evolve.commands.show import estimate_json, estimate_text, say, say_heading, say_json, say_table
+from evolve.commands.tables import config_of, reading
+from evolve.errors import InputError
+
+if TYPE_CHECKING:
+    from archive.store import Archive
+    from archive.tables import Run
+    from evolve.sides import Axis, Course, Pair, Rows, Side
+    from evolve.statistics import Estimate
+
+COLUMNS = {"search": "#in the search", "area": "#mean on the way", "confirmed": "#confirmed", "test": "#test"}
+Curves = Mapping[str, Sequence[tuple[float, "Estimate"]]]
+CONTROLS = frozenset({"random", "best-of-n"})
+TITLES = {
+    "test": "Gain on the held-out test tasks",
+    "confirmed": "Confirmed gain, on tasks that selected nothing",
+    "search": "Gain in the search, on the tasks that selected it, so that luck is part of it",
+}
+
+
+def show_comparison(
+    path: Path, numbers: Sequence[int], by: str, picture: Path | None = None, *, as_json: bool = False
+) -> None:
+    """The sides that runs form; all of an archive where none is named."""
+    from evolve.plotting import draw, refuse_unwritable
+    from evolve.sides import chief, common_budget, curve, measures, over_seeds, read_sides
+
+    axis = _axis(by)
+    if picture is not None:
+        refuse_unwritable(picture)
+    with reading(path) as archive:
+        sides, left_out = read_sides(archive, _chosen(archive, numbers))
+        budget = common_budget(sides, axis)
+        found = measures(archive, sides, axis, budget)
+    sides = sorted(sides, key=lambda side: -over_seeds(found[chief(found)][side.name]).mean)
+    curves = {side.name: curve(side, axis, budget) for side in sides}
+    if as_json:
+        say_json({**_json(sides, found, axis, budget, left_out), "curves": _curves_json(curves)})
+    else:
+        _print(sides, found, axis, budget, left_out)
+        say_heading(f"Gain of the best so far over no memory, in the search, along {axis}")
+        say(plot(curves, axis))
+        print_pairs(found)
+    if picture is not None:
+        draw(picture, curves, axis, "gain over no memory of the best so far")
+
+
+def _axis(by: str) -> Axis:
+    from evolve.sides import AXES
+
+    if by not in AXES:
+        raise InputError(f"runs are compared --by {' or '.join(AXES)}, not by {by!r}")
+    return by  # type: ignore[return-value]  # just looked up
+
+
+def _chosen(archive: Archive, numbers: Sequence[int]) -> list[Run]:
+    """The runs of the numbers, each once, or all searches."""
+    if numbers:
+        chosen = [archive.run(number) for number in dict.fromkeys(numbers)]
+        for run in chosen:
+            if config_of(run).strategy == "eval":
+                raise InputError(f"run {run.id} is of `evolve eval`, which searches nothing")
+        return chosen
+    found = [run for run in archive.runs() if config_of(run).strategy != "eval"]
+    if not found:
+        raise InputError(f"{archive.path} has no runs yet; `evolve run` starts one")
+    return found
+
+
+def _print(
+    sides: Sequence[Side], found: Mapping[str, Mapping[str, Rows]], axis: Axis, budget: float, left_out: Sequence[int]
+) -> None:
+    courses = [course for side in sides for course in side.courses]
+    seeds = ", ".join(str(course.seed) for course in sides[0].courses)
+    say(f"{len(courses)} runs at {_number(budget, axis)} each; search seeds {seeds}. Gains are over no memory.\n")
+    shown = [name for name in COLUMNS if found[name]]
+    headings = ("", "side", "runs", *(COLUMNS[name] for name in shown))
+    rows = [
+        (
+            mark,
+            side.name,
+            ", ".join(str(course.run) for course in side.courses),
+            *(_cell(found[name], side) for name in shown),
+        )
+        for mark, side in zip(_marks(sides), sides, strict=True)
+    ]
+    say_table(headings, rows)
+    for sentence in _notes(
+        sides, courses, axis, budget, left_out, has_finals=bool(found["confirmed"] or found["test"])
+    ):
+        say(sentence)
+
+
+def _notes(
+    sides: Sequence[Side],
+    courses: Sequence[Course],
+    axis: Axis,
+    budget: float,
+    left_out: Sequence[int],
+    *,
+    has_finals: bool,
+) -> list[str]:
+    """What a reader has to know of these figures."""
+    notes = [f"Left out, for their search seeds are not those of all sides: runs {', '.join(map(str, left_out))}."]
+    notes = notes if left_out else []
+    longest = max(course.total.on(axis) for course in courses)
+    if has_finals and longest > budget:
+        notes.append(f"Where a run chose from more, up to {_number(longest, axis)}, that is in what is confirmed.")
+    if len(sides[0].courses) == 1:
+        notes.append("One search seed: intervals are over tasks, and say nothing of what another seed would find.")
+    if not CONTROLS & {side.name.partition(" ")[0] for side in sides}:
+        notes.append("No control is among them: `evolve run --strategy random` (or best-of-n) with the same seeds.")
+    return ["", *notes] if notes else []
+
+
+def print_pairs(found: Mapping[str, Mapping[str, Rows]]) -> None:
+    """Print how sides differ, by the measure that says most."""
+    from evolve.sides import chief, pairs
+
+    measure = chief(found)
+    if len(found[measure]) < 2:
+        return
+    say_heading(f"{TITLES[measure]}: differences, paired; p over all pairs by Holm")
+    say_table(("side", "less", "#difference", "#p"), [_pair_row(pair) for pair in pairs(found[measure])])
+
+
+def _pair_row(pair: Pair) -> tuple[str, ...]:
+    return pair.first, pair.second, estimate_text(pair.difference, signed=True), f"{pair.adjusted:.3f}"
+
+
+def _cell(rows: Mapping[str, Rows], side: Side) -> str:
+    from evolve.sides import over_seeds
+
+    return estimate_text(over_seeds(rows[side.name]), signed=True) if side.name in rows else "-"
+
+
+def plot(curves: Curves, axis: Axis) -> str:
+    """The curves in a frame of characters, each drawn with its side's mark."""
+    marks = dict(zip(curves, _marks(curves), strict=True))
+    points = {
+        f"{name}\n{place}": (x, found.mean)
+        for name, curve in reversed([*curves.items()])  # the best one on top
+        for place, (x, found) in enumerate(curve)
+    }
+    form = ".2f" if axis == "dollars" else ".0f"
+    return scatter(points, {point: marks[point.partition("\n")[0]] for point in points}, form)
+
+
+def _marks(sides: Sequence[Side] | Curves) -> list[str]:
+    return [MARKS[place % len(MARKS)] for place in range(len(sides))]
+
+
+def _number(value: float, axis: Axis) -> str:
+    return f"${value:.2f}" if axis == "dollars" else f"{value:,.0f} {axis}"
+
+
+def _json(
+    sides: Sequence[Side], found: Mapping[str, Mapping[str, Rows]], axis: Axis, budget: float, left_out: Sequence[int]
+) -> dict[str, Any]:
+    from evolve.sides import over_seeds, pairs
+
+    return {
+        "by": axis,
+        "budget": budget,
+        "seeds": [course.seed for course in sides[0].courses],
+        "left_out": list(left_out),
+        "sides": [
+            {
+                "side": side.name,
+                **{
+                    name: estimate_json(over_seeds(rows[side.name])) if side.name in rows else None
+                    for name, rows in found.items()
+                },
+                "runs": [_course_json(course) for course in side.courses],
+            }
+            for side in sides
+        ],
+        "pairs": {name: [_pair_json(pair) for pair in pairs(rows)] for name, rows in found.items()},
+    }
+
+
+def _course_json(course: Course) -> dict[str, Any]:
+    steps = [{"design": step.design, "gain": step.gain, **step.spent._asdict()} for step in course.steps]
+    return {"run": course.run, "seed": course.seed, **course.total._asdict(), "steps": steps}
+
+
+def _pair_json(pair: Pair) -> dict[str, Any]:
+    return {**pair._asdict(), "difference": estimate_json(pair.difference)}
+
+
+def _curves_json(curves: Curves) -> list[dict[str, Any]]:
+    return [
+        {"side": name, "points": [{"at": x, "gain": estimate_json(gain)} for x, gain in curve]}
+        for name, curve in curves.items()
+    ]

@@ -1,0 +1,145 @@
+"""Runs that learn and are told: what one found out reaches the next, tactics and hints reach a run's requests."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archive.opening import open_archive
+from tests.end_to_end.conftest import QUICK, Shell
+from tests.end_to_end.test_crashes import rows
+from tests.end_to_end.test_reproducible import result
+
+RUN = ("run", *QUICK, "--finalists", "0", "--reproducible", "--insights", "--tactics", "--temperature", "0.05")
+REQUESTS = "SELECT number, payload, result FROM request ORDER BY run_id, number"
+
+
+def kept(shell: Shell) -> list[Any]:
+    """All that a run decided by, and came to."""
+    path = shell.folder / "palimpsest.db"
+    return [result(path), rows(path, REQUESTS)]
+
+
+def briefs(path: Path, run: int) -> list[dict[str, Any]]:
+    found = rows(path, f"SELECT payload FROM request WHERE run_id = {run} ORDER BY number")
+    return [json.loads(payload)["brief"] for (payload,) in found]
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    """A run of 24 designs, and a second one with another seed; tests only read them."""
+    shell = Shell(tmp_path_factory.mktemp("insights"))
+    for seed in ("0", "1"):
+        ended = shell.here(*RUN, "--designs", "24", "--seed", seed)
+        assert ended.code == 0, ended.err
+    return shell
+
+
+def test_it_is_decided_again_and_goes_on_as_it_would_have(done: Shell, shell: Shell) -> None:
+    for run in ("1", "2"):
+        replayed = done.here("replay", run, "--json")
+        assert (replayed.code, replayed.json["differences"]) == (0, [])
+    for designs in ("5", "24"):
+        assert shell.here(*RUN, "--designs", designs, "--seed", "0").code == 0
+    path = done.folder / "palimpsest.db"
+    number = "SELECT number, payload, result FROM request WHERE run_id = 1 ORDER BY number"
+    assert rows(shell.folder / "palimpsest.db", number) == rows(path, number)
+
+
+def test_a_run_learns_and_the_next_one_is_told_on_other_tasks(done: Shell) -> None:
+    path = done.folder / "palimpsest.db"
+    first, second = briefs(path, 1), briefs(path, 2)
+    assert not any(source.startswith("insight") for brief in first for source in brief.get("sources", ()))
+    assert any(brief.get("blocks") for brief in first[4:])
+    assert any(source.startswith("insight") for source in second[0]["sources"])
+    played = [
+        {
+            task
+            for (task,) in rows(
+                path,
+                "SELECT DISTINCT task_id FROM outcome JOIN evaluation e ON e.id = evaluation_id"
+                f" WHERE e.run_id = {run} AND e.role = 'deployment'",
+            )
+        }
+        for run in (1, 2)
+    ]
+    assert len(played[0]) == len(played[1]) == 8
+    assert not played[0] & played[1]
+    known = done.here("insights", "list", "--json").json
+    assert known
+    assert any(len(each["runs"]) == 2 for each in known)
+    assert all(set(each["tasks"]) <= played[0] | played[1] for each in known)
+    assert any(each["uses"] for each in known)
+
+
+def test_where_nothing_gets_better_tactics_are_tried(done: Shell) -> None:
+    told = [brief for run in (1, 2) for brief in briefs(done.folder / "palimpsest.db", run)]
+    sources = [source for brief in told for source in brief.get("sources", ()) if source.startswith("tactic")]
+    assert sources
+    assert any("tactic, for nothing got better" in note for brief in told for note in brief.get("notes", ()))
+
+
+def test_insights_are_shown_exported_imported_and_forgotten(done: Shell, shell: Shell) -> None:
+    known = done.here("insights", "list", "--json").json
+    number = str(known[0]["insight"])
+    listed = done.here("insights", "list", "--domain", "recall")
+    assert known[0]["subject"] in listed.out
+    shown = done.here("insights", "show", number)
+    assert "History" in shown.out
+    found = done.here("insights", "show", number, "--json").json
+    assert found["history"][0]["kind"] in ("add", "merge")
+    assert found["known"]
+    file = str(shell.folder / "all.jsonl")
+    assert done.here("insights", "export", file).code == 0
+    assert shell.here("run", *QUICK, "--designs", "1", "--finalists", "0").code == 0
+    assert shell.here("insights", "import", file, "--json").json["added"] == len(known)
+    assert shell.here("insights", "import", file, "--json").json["added"] == 0
+    assert len(shell.here("insights", "list", "--json").json) == min(30, len(known))
+    assert shell.here("insights", "forget", "1", "--why", "too few").code == 0
+    gone = shell.here("insights", "show", "1", "--json").json
+    assert (gone["known"], gone["history"][-1]["reason"]) == (False, "too few")
+    shell.write("bad.jsonl", "{}\n")
+    for command in (("forget", "1"), ("show", "99"), ("import", "bad.jsonl"), ("import", "none"), ("learn", "9")):
+        refused = shell.here("insights", *command)
+        assert (refused.code, refused.out) == (2, "")
+    assert shell.here("insights", "list", "--archive", "none.db").code == 2
+
+
+def test_a_run_that_did_not_learn_is_learned_from_once(finished: Shell, shell: Shell) -> None:
+    (shell.folder / "palimpsest.db").write_bytes((finished.folder / "palimpsest.db").read_bytes())
+    assert shell.here(*("run", *QUICK), "--designs", "14").code == 0
+    first = shell.here("insights", "learn", "1", "--json").json
+    assert first["operations"] == len(shell.here("insights", "list", "--json").json) > 0
+    assert shell.here("insights", "learn", "1", "--json").json["operations"] == 0
+
+
+def test_a_hint_reaches_a_run_that_is_being_made_and_its_effect_is_shown(shell: Shell) -> None:
+    command = ("run", *QUICK, "--finalists", "0")
+    assert shell.here(*command, "--designs", "3").code == 0
+    assert "no hints" in shell.here("hint", "1").out
+    path = shell.folder / "palimpsest.db"
+    with closing(open_archive(path, write=True)):  # as a run has it open
+        given = shell.here("hint", "1", "try ByReward and add_layer,\n avoid Contrast", "--json")
+    assert given.json == {"hint": 1, "run": 1}
+    assert shell.here(*command, "--designs", "8").code == 0
+    told = briefs(path, 1)
+    assert all("sources" not in brief for brief in told[:3])
+    assert all(brief["sources"] == ["hint 1"] for brief in told[3:])
+    assert told[-1]["notes"] == ["hint of a person: try ByReward and add_layer, avoid Contrast"]
+    assert told[-1]["blocks"]["ByReward"] > 0 > told[-1]["blocks"]["Contrast"]
+    assert told[-1]["operators"] == {"add_layer": 4.5}
+    (shown,) = shell.here("hint", "1", "--json").json
+    assert shown["designs"] >= 5
+    assert shown["gain"]["n"] > 0
+    assert "avoid Contrast" in shell.here("hint", "1").out
+    assert shell.here("hint", "1", " ").code == shell.here("hint", "7", "x").code == 2
+
+
+def test_a_reproducible_run_takes_no_hints(done: Shell) -> None:
+    refused = done.here("hint", "1", "be brave")
+    assert (refused.code, refused.out) == (2, "")
+    assert "reproducible" in refused.err
