@@ -55,6 +55,14 @@ RULES: tuple[Rule, ...] = (
         "answered again by the design of that number, or left to be asked again",
     ),
     Rule(
+        "code",
+        "all of it is text",
+        "SELECT 'design ' || substr(id, 1, 10), id FROM design WHERE NOT textual(CAST(source AS BLOB))",
+        "garbled",
+        ("DELETE FROM design WHERE id = ?",),
+        "taken out, and so out of the runs that have it",
+    ),
+    Rule(
         "designs",
         "every one that a run names is there",
         f"""SELECT {_named("design_id")}, run_id, design_id FROM {_MENTIONED} AS mentioned

@@ -105,6 +105,7 @@ def _content(path: Path, *, mend: bool) -> list[Symptom]:
     """The rules that rows of different tables keep, each looked at after those before it were mended."""
     with closing(connect(path, "rw" if mend else "ro")) as connection, _all_or_nothing(connection):
         connection.create_function("readable", 1, _is_readable, deterministic=True)
+        connection.create_function("textual", 1, _is_text, deterministic=True)
         return [_follow(connection, rule, mend=mend) for rule in RULES]
 
 
@@ -143,6 +144,13 @@ def _is_readable(blob: bytes) -> bool:
     except ArchiveError:
         return False
     return True
+
+
+def _is_text(blob: bytes) -> bool:
+    try:
+        return "\0" not in blob.decode()
+    except UnicodeDecodeError:
+        return False
 
 
 def _copy(path: Path) -> Path:

@@ -20,6 +20,7 @@ RUN = ("run", *QUICK, "--reproducible", "--designs", "6", "--finalists", "2", "-
 OF = "(SELECT design_id FROM member WHERE number = {})"
 MENDED = {
     "requests": "UPDATE request SET result = 'x' WHERE number = 2",
+    "code": f"UPDATE design SET source = CAST(x'23FF00FE' AS TEXT) WHERE id = {OF.format(4)}",
     "designs": f"DELETE FROM design WHERE id = {OF.format(3)}; DELETE FROM member WHERE number = 4",
     "recordings": "UPDATE recording SET trajectory = x'00' WHERE key = (SELECT MIN(key) FROM recording)",
     "told memories": "UPDATE told SET items = x'00' WHERE key = (SELECT MIN(key) FROM told)",
