@@ -9,9 +9,16 @@ import typer
 
 from evolve.options import ARCHIVE, ArchiveOption, JsonOption
 
-app = typer.Typer(help="List, show, forget, export and import what was learned across runs.", rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None)
 
 NumberArgument = Annotated[int, typer.Argument(metavar="NUMBER", help="Of an insight; `evolve insights list` says it.")]
+
+
+@app.callback(invoke_without_command=True)
+def insights(invocation: typer.Context, archive: ArchiveOption = ARCHIVE, as_json: JsonOption = False) -> None:
+    """List, show, forget, export and import what was learned across runs; by default they are listed."""
+    if invocation.invoked_subcommand is None:
+        list_(archive, None, 30, as_json)
 
 
 @app.command("list")

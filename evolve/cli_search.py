@@ -57,4 +57,14 @@ def compare(
     show_comparison(archive, run_numbers or (), by, plot, as_json=as_json)
 
 
-COMMANDS = (pareto, tree, compare)
+def elites(run_number: RunArgument = None, archive: ArchiveOption = ARCHIVE, as_json: JsonOption = False) -> None:
+    """Show the best design of a run for each kind of store and each range of retrieved tokens.
+
+    Example: evolve elites 1
+    """
+    from evolve.commands.elites import show_elites
+
+    show_elites(archive, run_number, as_json=as_json)
+
+
+COMMANDS = (pareto, tree, compare, elites)

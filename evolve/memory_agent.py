@@ -60,6 +60,8 @@ def optimise(
     from evolve.thinking import think
 
     run = desk.archive.run(desk.run_id)
+    if is_done(desk, design, model):  # in a sitting that was killed before the design was told of
+        return
     scores = desk.evidence.scores(design), desk.evidence.scores(rival)
     outcome = paired(*scores)
     situation = Situation(desk.config.domain)
@@ -79,6 +81,15 @@ def optimise(
         Insights(desk.archive).apply(plan, model, desk.run_id, told)
     except (PlanError, BadAnswerError, ModelRefusedError) as error:
         desk.say(f"no lessons were drawn from {design[:10]}: {error}")
+
+
+def is_done(desk: Desk, design: str, model: str) -> bool:
+    """Whether a model's plan for a design is committed."""
+    from archive.insights import operations
+    from archive.store import unpack
+
+    mine = [row for row in operations(desk.archive) if (row.run_id, row.author) == (desk.run_id, model)]
+    return any(row.insight and design in unpack(row.insight)["designs"] for row in mine)
 
 
 def plan_of(answer: Changes, shown: Mapping[int, Insight], case: Insight) -> list[Step]:

@@ -23,7 +23,7 @@ def refuse_unwritable(path: Path) -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
-        raise InputError("--plot needs matplotlib, which is not installed; `pip install palimpsest[plot]`") from error
+        raise InputError("--plot needs matplotlib, which is not installed; `pip install matplotlib`") from error
 
 
 def draw(path: Path, curves: Mapping[str, Curve], x: str, y: str) -> None:

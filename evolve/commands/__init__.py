@@ -58,6 +58,18 @@ compare     `by` (episodes, designs or dollars), `budget` (that all had), `seeds
             `episodes`, `designs`, `dollars`, where the best changed; `pairs`: of each of the four a list of `first`,
             `second`, `difference` (estimate), `p`, `adjusted` (Holm); `curves`: a list of `side`, `points`, a list of
             `at`, `gain` (estimate)
+insights    `list`: a list of `insight` (its number), `kind` (operator, block, range, tactic, lesson), `subject`,
+            `domain`, `stage` (start, weak, strong; null for any), `sentence`, `gain` (estimate over designs, beyond
+            what is usual; of a lesson the gain of the changes that showed it; or null), `runs` (their keys), `designs`
+            (the last ones), `tasks`, `uses`, `wins`, `credit`; `show`: the same with `known` (false where it was
+            deleted or merged) and `history`: a list of `operation`, `kind` (add, modify, merge, delete), `targets`,
+            `run`, `told` (after how many scores), `author`, `reason`, `gain`, `time`; `learn`: `run`, `operations`;
+            `forget`: `insight`, `operation`; `export`: `file`, `insights`; `import`: `file`, `read`, `added`,
+            `modified`
+hint        `hint` (its number), `run`; without a text a list of `hint`, `text`, `asked` (after how many requests),
+            `designs` (asked with it), `gain` (estimate over designs, over what they were asked of)
+elites      `run`, `quality` (sum of the niches' gains over no memory), `niches`: a list of `store`, `tokens` (from,
+            to), `designs` (how many), and of the best of them `design`, `score`, `interval`, `n`, `retrieved` (tokens)
 diff        `a`, `b`, `equal`, `diff` (unified; of foreign code both in one layout, without comments)
 trace       `run`, `design`, `episodes`: a list of `task`, `repeat`, `score`, `success`, `length` (in steps); `episode`:
             the same of the one that is shown, with `goal`, `observation` (the first), `steps`: a list of `action`,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 COLUMNS = {"search": "#in the search", "area": "#mean on the way", "confirmed": "#confirmed", "test": "#test"}
 Curves = Mapping[str, Sequence[tuple[float, "Estimate"]]]
+LEAST = 0.001
+"""p-values below are shown as such."""
 CONTROLS = frozenset({"random", "best-of-n"})
 TITLES = {
     "test": "Gain on the held-out test tasks",
@@ -42,6 +44,8 @@ def show_comparison(
         budget = common_budget(sides, axis)
         found = measures(archive, sides, axis, budget)
     sides = sorted(sides, key=lambda side: -over_seeds(found[chief(found)][side.name]).mean)
+    ranked = [side.name for side in sides]
+    found = {measure: {name: rows[name] for name in ranked if name in rows} for measure, rows in found.items()}
     curves = {side.name: curve(side, axis, budget) for side in sides}
     if as_json:
         say_json({**_json(sides, found, axis, budget, left_out), "curves": _curves_json(curves)})
@@ -81,7 +85,8 @@ def _print(
 ) -> None:
     courses = [course for side in sides for course in side.courses]
     seeds = ", ".join(str(course.seed) for course in sides[0].courses)
-    say(f"{len(courses)} runs at {_number(budget, axis)} each; search seeds {seeds}. Gains are over no memory.\n")
+    counted = f"{len(courses)} runs at {_number(budget, axis)} each" if len(courses) > 1 else _number(budget, axis)
+    say(f"{counted}; search seeds {seeds}. Gains are over no memory.\n")
     shown = [name for name in COLUMNS if found[name]]
     headings = ("", "side", "runs", *(COLUMNS[name] for name in shown))
     rows = [
@@ -113,8 +118,10 @@ def _notes(
     notes = [f"Left out, for their search seeds are not those of all sides: runs {', '.join(map(str, left_out))}."]
     notes = notes if left_out else []
     longest = max(course.total.on(axis) for course in courses)
-    if has_finals and longest > budget:
-        notes.append(f"Where a run chose from more, up to {_number(longest, axis)}, that is in what is confirmed.")
+    if longest > budget:
+        least = next(course.run for course in courses if course.total.on(axis) == budget)
+        more = f"Run {least} had no more than that; others had up to {_number(longest, axis)}"
+        notes.append(f"{more}, from all of which their finals chose." if has_finals else f"{more}.")
     if len(sides[0].courses) == 1:
         notes.append("One search seed: intervals are over tasks, and say nothing of what another seed would find.")
     if not CONTROLS & {side.name.partition(" ")[0] for side in sides}:
@@ -134,7 +141,8 @@ def print_pairs(found: Mapping[str, Mapping[str, Rows]]) -> None:
 
 
 def _pair_row(pair: Pair) -> tuple[str, ...]:
-    return pair.first, pair.second, estimate_text(pair.difference, signed=True), f"{pair.adjusted:.3f}"
+    p = f"{pair.adjusted:.3f}" if pair.adjusted >= LEAST else f"< {LEAST}"
+    return pair.first, pair.second, estimate_text(pair.difference, signed=True), p
 
 
 def _cell(rows: Mapping[str, Rows], side: Side) -> str:

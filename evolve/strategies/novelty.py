@@ -26,7 +26,7 @@ class Space:
     >>> for x in (0.0, 0.1, 0.9):
     ...     space.add(np.array([x]))
     >>> space.ranks()
-    array([0. , 0.5, 1. ])
+    array([0.5, 0. , 1. ])
     """
 
     def __init__(self, neighbours: int = NEIGHBOURS) -> None:

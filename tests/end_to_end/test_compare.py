@@ -1,4 +1,4 @@
-"""`evolve compare` on runs of two strategies with two search seeds."""
+"""`evolve compare` and `evolve elites` on runs of two strategies with two search seeds."""
 
 from __future__ import annotations
 
@@ -89,8 +89,21 @@ def test_a_picture_needs_the_extra(searched: Shell) -> None:
     with mock.patch.dict(sys.modules, {"matplotlib": None}):
         done = searched.here("compare", "1", "--plot", "curves.png")
     assert done.code == 2
-    assert "pip install palimpsest[plot]" in done.err
+    assert "pip install matplotlib" in done.err
 
 
 def test_an_archive_without_searches_is_a_sentence(shell: Shell) -> None:
     assert shell.here("compare").code == 2
+
+
+def test_every_niche_shows_its_best(searched: Shell) -> None:
+    found = searched.here("elites", "1", "--json").json
+    top = searched.here("top", "--run", "1", "--count", "99", "--json").json
+    assert sum(niche["designs"] for niche in found["niches"]) == len(top["top"])
+    first = next(niche for niche in found["niches"] if niche["design"] == top["top"][0]["design"])
+    assert first["tokens"][0] <= first["retrieved"] <= first["tokens"][1]
+    assert found["quality"] >= max(0.0, top["top"][0]["score"] - top["no_memory"]["mean"])
+    shown = searched.here("elites", "1")
+    assert shown.code == 0, shown.err
+    assert all(niche["store"] in shown.out and niche["design"][:6] in shown.out for niche in found["niches"])
+    assert searched.here("elites", "77").code == 2

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import threading
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -10,18 +13,15 @@ from typing import Any
 import pytest
 
 from archive.opening import open_archive
-from tests.end_to_end.conftest import QUICK, Shell
-from tests.end_to_end.test_crashes import rows
-from tests.end_to_end.test_reproducible import result
+from archive.store import unpack
+from sandbox.backends import make
+from tests.author import Author
+from tests.end_to_end.conftest import QUICK, SMALL, Shell
+from tests.end_to_end.test_crashes import Sitting, rows
+from tests.model_server import Ask, Fault, ModelServer, Response, Say
 
 RUN = ("run", *QUICK, "--finalists", "0", "--reproducible", "--insights", "--tactics", "--temperature", "0.05")
-REQUESTS = "SELECT number, payload, result FROM request ORDER BY run_id, number"
-
-
-def kept(shell: Shell) -> list[Any]:
-    """All that a run decided by, and came to."""
-    path = shell.folder / "palimpsest.db"
-    return [result(path), rows(path, REQUESTS)]
+REQUESTS = "SELECT number, payload, result FROM request WHERE run_id = 1 ORDER BY number"
 
 
 def briefs(path: Path, run: int) -> list[dict[str, Any]]:
@@ -45,9 +45,7 @@ def test_it_is_decided_again_and_goes_on_as_it_would_have(done: Shell, shell: Sh
         assert (replayed.code, replayed.json["differences"]) == (0, [])
     for designs in ("5", "24"):
         assert shell.here(*RUN, "--designs", designs, "--seed", "0").code == 0
-    path = done.folder / "palimpsest.db"
-    number = "SELECT number, payload, result FROM request WHERE run_id = 1 ORDER BY number"
-    assert rows(shell.folder / "palimpsest.db", number) == rows(path, number)
+    assert rows(shell.folder / "palimpsest.db", REQUESTS) == rows(done.folder / "palimpsest.db", REQUESTS)
 
 
 def test_a_run_learns_and_the_next_one_is_told_on_other_tasks(done: Shell) -> None:
@@ -90,6 +88,7 @@ def test_insights_are_shown_exported_imported_and_forgotten(done: Shell, shell: 
     assert known[0]["subject"] in listed.out
     shown = done.here("insights", "show", number)
     assert "History" in shown.out
+    assert done.here("insights", "--json").json == known
     found = done.here("insights", "show", number, "--json").json
     assert found["history"][0]["kind"] in ("add", "merge")
     assert found["known"]
@@ -143,3 +142,112 @@ def test_a_reproducible_run_takes_no_hints(done: Shell) -> None:
     refused = done.here("hint", "1", "be brave")
     assert (refused.code, refused.out) == (2, "")
     assert "reproducible" in refused.err
+
+
+# With a model
+
+MODEL_RUN = ("run", *SMALL, "--workers", "0", "--sandbox", "bubblewrap", "--finalists", "0", "--insights")
+LESSON = "Keep what was seen twice."
+
+
+def change(operation: str, lessons: list[int], text: str = "") -> dict[str, Any]:
+    return {"operation": operation, "lessons": lessons, "text": text, "reason": "it gained"}
+
+
+def agent(answer: Callable[[Ask], Response], asked: list[Ask]) -> Callable[[Ask], Response]:
+    """An author of designs beside whom somebody else keeps the lessons."""
+    author = Author()
+
+    def script(ask: Ask) -> Response:
+        if "operations" not in (ask.schema or {}).get("properties", {}):
+            return author(ask)
+        asked.append(ask)
+        return answer(ask)
+
+    return script
+
+
+def first_then_more(ask: Ask) -> Response:
+    """Adds a lesson where there is none, and else sharpens it."""
+    known = re.search(rf"^(\d+): {LESSON[:8]}", ask.text, re.MULTILINE)
+    sharper = change("modify", [int(known[1])], f"{LESSON} Always.") if known else change("add", [], LESSON)
+    return Say(value={"operations": [sharper]})
+
+
+@pytest.mark.skipif(bool(make("bubblewrap").available()), reason="what models write needs bubblewrap here")
+def test_a_model_draws_lessons_which_later_requests_and_runs_are_told(shell: Shell) -> None:
+    asked: list[Ask] = []
+    with ModelServer(agent(first_then_more, asked)) as server:
+        command = (*MODEL_RUN, "--proposer", server.spec())
+        ended = shell.here(*command, "--designs", "9")
+        assert ended.code == 0, ended.err
+        written = [ask.text for ask in server.asks if ask not in asked]
+        assert any(f"insight 1: {LESSON}" in text for text in written)
+        before = len(server.asks)
+        assert shell.here(*command, "--designs", "2", "--seed", "1").code == 0
+        assert f"{LESSON} Always." in server.asks[before].text
+    path = shell.folder / "palimpsest.db"
+    (lesson,) = [each for each in shell.here("insights", "list", "--json").json if each["kind"] == "lesson"]
+    assert lesson["uses"] > 0
+    assert lesson["gain"]["n"] > 1
+    history = shell.here("insights", "show", str(lesson["insight"]), "--json").json["history"]
+    assert {row["author"] for row in history} == {server.spec(), "measured"}
+    assert rows(path, "SELECT COUNT(*) FROM call WHERE role = 'insights'")[0][0] >= len(asked) - 1
+    assert "deployment-" not in asked[0].text
+
+
+@pytest.mark.skipif(bool(make("bubblewrap").available()), reason="what models write needs bubblewrap here")
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (
+            Say(value={"operations": [change("add", [], LESSON), change("delete", [7])]}),
+            "names lesson 7, which was not",
+        ),
+        (Say(value={"operations": [change("add", [])]}), "has no text"),
+        (Say(value={"operations": [change("merge", [], LESSON)]}), "merge, is not complete"),
+        (Say(value={"operations": [change("add", [], LESSON)] * 7}), "more than 6"),
+        (Say(value={"operations": [change("rewrite", [], LESSON)]}), "also when asked again"),
+        (Say("as you wish"), "also when asked again"),
+        (Say(finish="refusal"), "refused"),
+        (Fault(manner="overflow"), "no lessons were drawn"),
+    ],
+    ids=["unknown", "empty", "incomplete", "long", "malformed", "no JSON", "refusal", "overflow"],
+)
+def test_a_plan_that_cannot_be_followed_is_refused_whole(shell: Shell, answer: Response, said: str) -> None:
+    asked: list[Ask] = []
+    with ModelServer(agent(lambda ask: answer, asked)) as server:
+        ended = shell.here(*MODEL_RUN, "--designs", "2", "--proposer", server.spec(), "--json")
+    assert ended.code == 0, ended.err
+    assert asked
+    assert said in ended.err
+    assert rows(shell.folder / "palimpsest.db", "SELECT COUNT(*) FROM operation") == [(0,)]
+
+
+@pytest.mark.skipif(bool(make("bubblewrap").available()), reason="what models write needs bubblewrap here")
+@pytest.mark.parametrize("strategy", ["alma", "empirical-mcts"])
+def test_a_run_killed_while_a_lesson_is_drawn_goes_on_and_pays_nothing_twice(shell: Shell, strategy: str) -> None:
+    asked: list[Ask] = []
+    held = threading.Event()
+
+    def answers(ask: Ask) -> Response:
+        if len(asked) == 2:
+            held.wait(60)
+        return Say(value={"operations": [change("add", [], f"{LESSON} {len(asked)}")]})
+
+    with ModelServer(agent(answers, asked)) as server:
+        command = (*MODEL_RUN, "--strategy", strategy, "--designs", "5", "--proposer", server.spec())
+        sitting = Sitting(shell.folder, *command)
+        sitting.until(lambda: len(asked) == 2)
+        sitting.process.kill()
+        sitting.process.wait()
+        held.set()
+        ended = shell.here(*command)
+        assert ended.code == 0, ended.err
+    path = shell.folder / "palimpsest.db"
+    paid = rows(path, "SELECT key FROM call WHERE hit_of IS NULL")
+    assert len(paid) == len(set(paid))
+    added = [unpack(packed)["designs"] for (packed,) in rows(path, "SELECT insight FROM operation WHERE kind = 'add'")]
+    lessons = [designs[0] for designs in added if len(designs) == 1]
+    assert len(lessons) == len(set(lessons)) > 0
+    assert shell.here("replay", "1", "--json").json["differences"] == []
