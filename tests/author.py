@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tests.model_server import Ask, Response, Say
@@ -151,3 +151,16 @@ def answer(
         "edits": [{"find": find, "replace": replace} for find, replace in edits],
         "module": module,
     }
+
+
+def beside_author(field: str, answer: Callable[[Ask], Response], asked: list[Ask]) -> Callable[[Ask], Response]:
+    """An author beside whom somebody else answers what asks for a `field`; what that one was `asked` is kept."""
+    author = Author()
+
+    def script(ask: Ask) -> Response:
+        if field not in (ask.schema or {}).get("properties", {}):
+            return author(ask)
+        asked.append(ask)
+        return answer(ask)
+
+    return script

@@ -8,8 +8,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -98,3 +99,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Shell:
     done = made.evolve("run", *QUICK, "--designs", "6")
     assert done.code == 0, done.err
     return made
+
+
+@pytest.fixture(scope="session")
+def ten_designs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Shell]:
+    """Gives a strategy's reproducible run of ten designs; tests only read it."""
+    from tests.end_to_end.strategies import run_ten
+
+    return cache(lambda strategy: run_ten(strategy, tmp_path_factory.mktemp(strategy)))

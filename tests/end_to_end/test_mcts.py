@@ -11,53 +11,18 @@ from typing import Any
 import pytest
 
 from sandbox.backends import make
-from tests.author import Author
-from tests.end_to_end.conftest import QUICK, SMALL, Shell
+from tests.author import beside_author
+from tests.end_to_end.conftest import SMALL, Shell
+from tests.end_to_end.strategies import kept
 from tests.end_to_end.test_crashes import Sitting, rows
-from tests.end_to_end.test_reproducible import result
 from tests.evolve.test_pe_emp import answer
 from tests.model_server import Ask, Fault, ModelServer, Response, Say
 
-RUN = ("run", *QUICK, "--strategy", "empirical-mcts", "--finalists", "0", "--reproducible")
-COMPARED = "SELECT design_id, rival_id, told, decided_by, total, rival_total, difference, low, high, n, details"
-TABLES = (
-    f"{COMPARED} FROM comparison ORDER BY told",
-    "SELECT number, payload, result FROM request ORDER BY number",
-)
 
-
-def kept(shell: Shell) -> list[Any]:
-    """All that a run decided by, and came to."""
-    path = shell.folder / "palimpsest.db"
-    return [result(path), *(rows(path, table) for table in TABLES)]
-
-
-@pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+@pytest.fixture
+def done(ten_designs: Callable[[str], Shell]) -> Shell:
     """A run of ten designs; tests only read it."""
-    shell = Shell(tmp_path_factory.mktemp("mcts"))
-    ended = shell.here(*RUN, "--designs", "10")
-    assert ended.code == 0, ended.err
-    return shell
-
-
-def test_it_is_decided_again_from_the_archive_and_goes_on_as_it_would_have(done: Shell, shell: Shell) -> None:
-    replayed = done.here("replay", "1", "--json")
-    assert (replayed.code, replayed.json["differences"]) == (0, [])
-    for designs in ("5", "10"):
-        assert shell.here(*RUN, "--designs", designs).code == 0
-    assert kept(shell) == kept(done)
-
-
-def test_workers_change_nothing_and_without_an_order_it_is_decided_again_too(done: Shell, shell: Shell) -> None:
-    command = ("run", *SMALL, "--strategy", "empirical-mcts", "--finalists", "0", "--sandbox", "process")
-    ended = shell.evolve(*command, "--workers", "2", "--designs", "10", "--reproducible")
-    assert ended.code == 0, ended.err
-    assert kept(shell) == kept(done)
-    for designs in ("6", "9"):
-        assert shell.here(*command, "--workers", "0", "--designs", designs).code == 0
-    replayed = shell.here("replay", "2", "--json")
-    assert (replayed.code, replayed.json["differences"]) == (0, [])
+    return ten_designs("empirical-mcts")
 
 
 def test_the_tree_is_shown_with_values_and_comparisons(done: Shell) -> None:
@@ -95,19 +60,6 @@ MODEL_RUN = (*LOOSE, "--reproducible", "--in-flight", "1")
 ADVICE = "Count what the questions ask for."
 
 
-def judging(answer: Callable[[Ask], Response], asked: list[Ask]) -> Callable[[Ask], Response]:
-    """An author of designs beside whom somebody else compares."""
-    author = Author()
-
-    def script(ask: Ask) -> Response:
-        if "points" not in (ask.schema or {}).get("properties", {}):
-            return author(ask)
-        asked.append(ask)
-        return answer(ask)
-
-    return script
-
-
 def favours_the_first(ask: Ask) -> Response:
     return Say(value=answer((0.6, 8, 4), (0.4, 6, 5), advice=ADVICE))
 
@@ -126,7 +78,7 @@ def favours_the_first(ask: Ask) -> Response:
 )
 def test_a_model_compares_where_scores_do_not_decide(shell: Shell, answers: Any, decided: str, calls: int) -> None:
     asked: list[Ask] = []
-    with ModelServer(judging(answers, asked)) as server:
+    with ModelServer(beside_author("points", answers, asked)) as server:
         count = 5 if decided == "judge" else 3
         ended = shell.here(*MODEL_RUN, "--designs", str(count), "--proposer", server.spec())
         assert ended.code == 0, ended.err
@@ -165,7 +117,7 @@ def test_a_comparison_that_was_paid_is_not_paid_again_after_a_kill(shell: Shell,
             held.wait(60)
         return favours_the_first(ask)
 
-    with ModelServer(judging(answers, asked)) as server:
+    with ModelServer(beside_author("points", answers, asked)) as server:
         command = (*MODEL_RUN, "--designs", "3", "--proposer", server.spec())
         sitting = Sitting(shell.folder, *command)
         sitting.until(lambda: len(asked) == 2)
@@ -195,7 +147,7 @@ def test_a_run_in_any_order_goes_on_with_the_comparisons_that_a_kill_left(shell:
         held.wait(60)
         return favours_the_first(ask)
 
-    with ModelServer(judging(answers, asked)) as server:
+    with ModelServer(beside_author("points", answers, asked)) as server:
         command = (*LOOSE, "--designs", "4", "--proposer", server.spec())
         sitting = Sitting(shell.folder, *command)
         sitting.until(lambda: len(asked) >= 2)

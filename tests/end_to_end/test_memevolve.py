@@ -15,48 +15,16 @@ from archive.opening import open_archive
 from evolve.pareto import pareto_ranks
 from evolve.strategies.evidence import Evidence
 from sandbox.backends import make
-from tests.author import Author
-from tests.end_to_end.conftest import QUICK, SMALL, Shell
+from tests.author import beside_author
+from tests.end_to_end.conftest import SMALL, Shell
 from tests.end_to_end.test_crashes import rows
-from tests.end_to_end.test_reproducible import result
-from tests.model_server import Ask, Fault, ModelServer, Response, Say
-
-RUN = ("run", *QUICK, "--strategy", "memevolve", "--finalists", "0", "--survivors", "2", "--reproducible")
-TABLES = (
-    "SELECT * FROM front ORDER BY entered",
-    "SELECT design_id, profile FROM diagnosis ORDER BY design_id",
-    "SELECT number, payload, result FROM request ORDER BY number",
-)
+from tests.model_server import Ask, Fault, ModelServer, Say
 
 
-def kept(shell: Shell) -> list[Any]:
-    """All that a run decided by, and came to."""
-    path = shell.folder / "palimpsest.db"
-    return [result(path), *(rows(path, table) for table in TABLES)]
-
-
-@pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+@pytest.fixture
+def done(ten_designs: Callable[[str], Shell]) -> Shell:
     """A run of ten designs; tests only read it."""
-    shell = Shell(tmp_path_factory.mktemp("memevolve"))
-    ended = shell.here(*RUN, "--designs", "10")
-    assert ended.code == 0, ended.err
-    return shell
-
-
-def test_it_is_decided_again_from_the_archive_and_goes_on_as_it_would_have(done: Shell, shell: Shell) -> None:
-    replayed = done.here("replay", "1", "--json")
-    assert (replayed.code, replayed.json["differences"]) == (0, [])
-    for designs in ("5", "10"):
-        assert shell.here(*RUN, "--designs", designs).code == 0
-    assert kept(shell) == kept(done)
-
-
-def test_workers_change_nothing(done: Shell, shell: Shell) -> None:
-    command = ("run", *SMALL, *RUN[1 + len(QUICK) :], "--sandbox", "process", "--workers", "2", "--designs", "10")
-    ended = shell.evolve(*command)
-    assert ended.code == 0, ended.err
-    assert kept(shell) == kept(done)
+    return ten_designs("memevolve")
 
 
 def test_every_parent_was_diagnosed_and_the_front_is_kept(done: Shell) -> None:
@@ -94,19 +62,6 @@ FINDINGS = [
 ]
 
 
-def diagnosing(answer: Callable[[Ask], Response], asked: list[Ask]) -> Callable[[Ask], Response]:
-    """An author of designs beside whom somebody else diagnoses."""
-    author = Author()
-
-    def script(ask: Ask) -> Response:
-        if "findings" not in (ask.schema or {}).get("properties", {}):
-            return author(ask)
-        asked.append(ask)
-        return answer(ask)
-
-    return script
-
-
 @pytest.mark.skipif(bool(make("bubblewrap").available()), reason="what models write needs bubblewrap here")
 @pytest.mark.parametrize(
     ("answer", "author", "calls"),
@@ -121,7 +76,7 @@ def diagnosing(answer: Callable[[Ask], Response], asked: list[Ask]) -> Callable[
 )
 def test_a_model_diagnoses_each_parent_once(shell: Shell, answer: Any, author: bool, calls: int) -> None:
     asked: list[Ask] = []
-    with ModelServer(diagnosing(answer, asked)) as server:
+    with ModelServer(beside_author("findings", answer, asked)) as server:
         command = ("run", *SMALL, "--strategy", "memevolve", "--finalists", "0", "--designs", "3", "--workers", "0")
         ended = shell.here(*command, "--sandbox", "bubblewrap", "--proposer", server.spec(), "--json")
         assert ended.code == 0, ended.err
