@@ -40,7 +40,7 @@ def is_damage(error: object) -> bool:
 
 def damaged(path: Path, error: object) -> str:
     """The sentence about a damaged archive."""
-    return f"{path} is damaged ({error}); {DOCTOR}."
+    return f"{path} is damaged ({error}); {DOCTOR}"
 
 
 def pack(value: Any) -> bytes:
@@ -53,7 +53,7 @@ def unpack(data: bytes) -> Any:
     try:
         return json.loads(zlib.decompress(data))
     except (zlib.error, ValueError, TypeError) as error:
-        raise ArchiveError(f"the archive is damaged ({error}); {DOCTOR}.") from error
+        raise ArchiveError(f"the archive is damaged ({error}); {DOCTOR}") from error
 
 
 class Database:
@@ -96,7 +96,7 @@ class Database:
             if is_damage(error.orig):
                 raise ArchiveError(damaged(self.path, error.orig)) from error
             raise ArchiveError(
-                f"{self.path}: {error.orig}. What was committed is intact; mend the cause and run the same command."
+                f"{self.path}: {error.orig}. What was committed is intact; mend the cause and run the same command"
             ) from error
 
     def create(self) -> None:

@@ -46,7 +46,7 @@ def treat(path: Path) -> Report:
     Raises `ArchiveError` where there is none, where it is of another schema, or where it cannot be copied.
     """
     if not path.exists():
-        raise ArchiveError(f"there is no archive at {path}; `evolve run` makes one.")
+        raise ArchiveError(f"there is no archive at {path}; `evolve run` makes one")
     try:
         held = lock(path)
     except ArchiveError as error:
@@ -97,7 +97,7 @@ def _pages(path: Path) -> Symptom:
     if version is None:
         return Symptom("pages", "it holds no table", well=False)
     if version != SCHEMA_VERSION:
-        raise ArchiveError(f"{path} has the older schema {version}; `evolve runs --archive {path}` migrates it.")
+        raise ArchiveError(f"{path} has the older schema {version}; `evolve runs --archive {path}` migrates it")
     return Symptom("pages", f"whole, {path.stat().st_size / 2**20:.1f} MiB")
 
 
@@ -165,6 +165,6 @@ def _copy(path: Path) -> Path:
                 shutil.copy2(source, copy.with_name(copy.name + ending))
     except OSError as error:
         raise ArchiveError(
-            f"{path} needs mending, but cannot be copied first ({error}); nothing was changed."
+            f"{path} needs mending, but cannot be copied first ({error}); nothing was changed"
         ) from error
     return copy

@@ -126,7 +126,7 @@ class Ledger:
             yield
         except sqlite3.Error as error:
             raise LedgerError(
-                f"{self._path}: {error}. What was committed is intact; mend the cause and run the same command."
+                f"{self._path}: {error}. What was committed is intact; mend the cause and run the same command"
             ) from error
 
     # Written by the gateway
@@ -270,7 +270,7 @@ class Ledger:
             return json.loads(zlib.decompress(data))
         except (zlib.error, ValueError, TypeError) as error:
             raise LedgerError(
-                f"{self._path} holds a garbled call ({error}); `evolve doctor {self._path}` takes it out."
+                f"{self._path} holds a garbled call ({error}); `evolve doctor {self._path}` takes it out"
             ) from error
 
 

@@ -20,11 +20,11 @@ def open_archive(path: Path, *, write: bool = False) -> Archive:
     is no archive, a newer schema, or a second writer. A writer is given a `notice` where the last one's log is torn.
     """
     if not write and not path.exists():
-        raise ArchiveError(f"there is no archive at {path}; `evolve run` makes one.")
+        raise ArchiveError(f"there is no archive at {path}; `evolve run` makes one")
     tear = torn(path) if write else ""  # looked at before SQLite drops what follows
     version = readable_version(path)
     if version is None and not write:
-        raise ArchiveError(f"{path} is empty; `evolve run` makes an archive.")
+        raise ArchiveError(f"{path} is empty; `evolve run` makes an archive")
     if version is not None and version < SCHEMA_VERSION:
         _bring_up_to_date(path)
     archive = Archive(path, write=write, lock=lock(path) if write else None)
@@ -59,7 +59,7 @@ def _bring_up_to_date(path: Path) -> None:
             migrate(connection, version)
         except sqlite3.Error as error:
             raise ArchiveError(
-                f"{path} has the older schema {version} and cannot be migrated ({error}); it is left as it was."
+                f"{path} has the older schema {version} and cannot be migrated ({error}); it is left as it was"
             ) from error
         finally:
             connection.close()
@@ -85,11 +85,11 @@ def readable_version(path: Path) -> int | None:
         if is_damage(error):
             raise ArchiveError(damaged(path, error)) from error
         raise ArchiveError(
-            f"{path} is no archive of Palimpsest or cannot be opened ({error}); give --archive another name."
+            f"{path} is no archive of Palimpsest or cannot be opened ({error}); give --archive another name"
         ) from error
     if version is not None and version > SCHEMA_VERSION:
         raise ArchiveError(
-            f"{path} was written by a newer Palimpsest (schema {version}; known here: {SCHEMA_VERSION}). Upgrade first."
+            f"{path} was written by a newer Palimpsest (schema {version}; known here: {SCHEMA_VERSION}). Upgrade first"
         )
     return version
 
@@ -123,12 +123,12 @@ def lock(path: Path) -> IO[str]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = _lock_path(path).open("w")
     except OSError as error:
-        raise ArchiveError(f"{path} cannot be written ({error}); give --archive another name.") from error
+        raise ArchiveError(f"{path} cannot be written ({error}); give --archive another name") from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.close()
         raise ArchiveError(
-            f"another `evolve` is writing {path}; wait for it, or give --archive another name."
+            f"another `evolve` is writing {path}; wait for it, or give --archive another name"
         ) from None
     return file

@@ -77,7 +77,7 @@ class Archive(Database):
         """One run by its number."""
         with self.transaction() as session:
             if (found := session.get(Run, run_id)) is None:
-                raise ArchiveError(f"{self.path} has no run {run_id}; `evolve runs` lists them.")
+                raise ArchiveError(f"{self.path} has no run {run_id}; `evolve runs` lists them")
             return found
 
     def latest(self, identity: str | None = None) -> Run | None:
@@ -126,7 +126,7 @@ class Archive(Database):
             found = session.exec(select(Design).where(*matching).limit(2)).all()
         if len(found) != 1:
             problem = "no design" if not found else "more than one design"
-            raise ArchiveError(f"{self.path} has {problem} whose id begins with {prefix!r}; `evolve top` lists ids.")
+            raise ArchiveError(f"{self.path} has {problem} whose id begins with {prefix!r}; `evolve top` lists ids")
         return found[0]
 
     def exactly(self, design_id: str) -> Design:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from evolve.errors import InputError
+from evolve.llm.roles import DEFAULTS
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -167,10 +168,16 @@ def make_config(file: Path | None, flags: dict[str, Any]) -> RunConfig:
     if isinstance(settings.get("roles"), list | tuple):
         settings["roles"] = _roles(settings["roles"])
     try:
-        return RunConfig(**settings)
+        config = RunConfig(**settings)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {_problem(e)}" for e in error.errors())
         raise InputError(f"the configuration is not valid: {problems}") from error
+    if unknown := [role for role in config.roles if role not in DEFAULTS]:
+        raise InputError(
+            f"the configuration is not valid: roles.{unknown[0]}: there is no such role; the roles are"
+            f" {', '.join(sorted(DEFAULTS))}"
+        )
+    return config
 
 
 def _roles(settings: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -187,5 +194,7 @@ def _roles(settings: Sequence[str]) -> dict[str, dict[str, str]]:
 
 def _problem(error: ErrorDetails) -> str:
     if error["type"] == "extra_forbidden":
+        if error["loc"][0] == "roles":
+            return f"there is no such setting; a role has {', '.join(RoleSettings.model_fields)}"
         return f"there is no such field; the fields are {', '.join(RunConfig.model_fields)}"
-    return error["msg"].lower()
+    return error["msg"].removeprefix("Value error, ").lower()

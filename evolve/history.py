@@ -15,6 +15,7 @@ from archive.history import Listed, Recorded, beginning, listing, recorded, sour
 from archive.tables import State
 from domains.base import Role
 from evolve.errors import InputError
+from evolve.plan import COLLECTION_SEEDS
 from evolve.results import baseline_scores, task_scores
 from evolve.statistics import Scores, paired
 from sandbox.guest import Trajectory, frames
@@ -205,7 +206,8 @@ class History:
             return
         orders = {order.key: order for order in self._plan.collect()}
         for key, value in trajectories(self.archive, list(orders)):
-            yield Watched("", orders[key].seed - self._plan.first_seed, frames.unpack(Trajectory, value))
+            repeat = orders[key].seed - self._plan.first_seed - COLLECTION_SEEDS
+            yield Watched("", repeat, frames.unpack(Trajectory, value))
 
 
 def history_of(archive: Archive, run_id: int, config: RunConfig, known: Collection[str] | None = None) -> History:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -40,16 +40,6 @@ SHOWN = 8
 
 Subject = tuple[str, str]
 """Kind and name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One design: what it gained beyond what is usual, what made it (+1), and what it lost by that (-1)."""
-
-    design: str
-    stage: str
-    lift: float
-    subjects: dict[Subject, int]
 
 
 class Learner:
@@ -87,26 +77,25 @@ class Learner:
 
     def tell(
         self, design: str, population: Population, told: Sequence[Insight] = (), tactics: Sequence[str] = ()
-    ) -> Case | None:
+    ) -> None:
         """Take in the design that was told last; `told` are the insights, and the tactics, that it was asked with."""
         rival = self.evidence.comparer.rival(design, population)
         gained = self._gain(design, rival)
         if gained is None:
-            return None
+            return
         stage = self.stage(rival, population)
         self._usual[stage] = self._usual.get(stage, Tally()).add(gained)
         lift = gained - self._usual[stage].mean
         self._spread = self._spread.add(lift)
-        case = Case(design, stage, lift, self._subjects(design, rival, tactics))
-        for subject, sign in case.subjects.items():
+        subjects = self._subjects(design, rival, tactics)
+        for subject, sign in subjects.items():
             place = subject, stage
             self.tallies[place] = self.tallies.get(place, Tally()).add(sign * lift)
             self._designs.setdefault(place, []).append(design)
         for insight in told:
-            if insight.kind == LESSON or case.subjects.get((insight.kind, insight.subject), 0) > 0:
+            if insight.kind == LESSON or subjects.get((insight.kind, insight.subject), 0) > 0:
                 self._uses[insight.number] += 1
                 self._wins[insight.number] += lift > 0
-        return case
 
     def _gain(self, design: str, rival: str | None) -> float | None:
         """Mean paired difference to the other design, or to no memory."""
@@ -122,6 +111,7 @@ class Learner:
         return fmean(found.values()) if found else None
 
     def _subjects(self, design: str, rival: str | None, tactics: Iterable[str]) -> dict[Subject, int]:
+        """What made a design, and what it has that the other has not (+1); what the other has and it lost (-1)."""
         archive, run_id = self.evidence.archive, self.evidence.run_id
         member = archive.member(run_id, design)
         found: dict[Subject, int] = {("operator", each): 1 for each in operators_of(member.change if member else "")}

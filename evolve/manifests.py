@@ -38,7 +38,9 @@ class Outcome:
             parts.append(f"{len(self.improved)} of {expected} tasks expected to improve did")
         if risky := len(self.harmed) + len(self.spared):
             parts.append(f"{len(self.harmed)} of {risky} at risk came out worse")
-        return ", ".join([*parts, f"{self.unforeseen} came out worse that were not said to be at risk"])
+        if not parts:
+            return f"nothing was foretold of the tasks that both played, and {self.unforeseen} came out worse"
+        return ", ".join([*parts, f"{self.unforeseen} others came out worse"])
 
 
 def thoughts_of(row: Manifest) -> dict[str, Any]:

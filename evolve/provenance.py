@@ -141,9 +141,10 @@ def _score(archive: Archive, run: Run, design: str) -> list[tuple[str, str]]:
         "confirmation": "confirmation tasks, which selected nothing",
         DEPLOYMENT: "the tasks that selected it, so that it is too good",
     }[role]
+    repeats = config.collection_repeats
     protocol = (
-        f"{config.mode} mode: built from {config.collection} collection tasks, {config.collection_repeats} episodes of"
-        f" each; at most {config.memory_budget} tokens are told; mean over tasks with its 95 % bootstrap interval over"
+        f"{config.mode} mode: built from {config.collection} collection tasks, {repeats}"
+        f" episode{'s' if repeats > 1 else ''} of each; at most {config.memory_budget} tokens are told; mean over tasks with its 95 % bootstrap interval over"
         " tasks, gains paired by task; episodes cost no tokens beyond those told"
     )
     facts = [("Score", f"{estimate_text(estimate_of(row))} on {row.n} {held}")]

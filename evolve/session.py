@@ -17,10 +17,11 @@ from archive.tables import Run
 from domains import registry as domains
 from domains.base import Role
 from evolve.agents import registry as agents
-from evolve.errors import InputError
+from evolve.errors import InputError, UntrustedError
 from evolve.llm import keys
 from evolve.llm.base import SpentError
-from evolve.llm.roles import AGENT, models_of, settings_of
+from evolve.llm.models import is_spec
+from evolve.llm.roles import AGENT, AGENTIC, models_of, settings_of
 from evolve.loop import Search
 from evolve.plan import draw, make_plan
 from evolve.progress import Watch
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from evolve.config import RunConfig
     from evolve.executor import Executor
     from evolve.llm.gateway import Gateway
+    from evolve.llm.lines import Lines
     from evolve.llm.wire import Models
     from sandbox.backend import Backend
 
@@ -111,11 +113,12 @@ def _seats(
     draw(domain, Role.DEPLOYMENT, config.deployment, config.seed)  # refuses what cannot be, before anything is written
     backend = choose(config.sandbox, runtime=config.runtime)
     isolated = allow_unsafe or FILESYSTEM in backend.isolates
+    lines = _lines(config, isolated=isolated)
     with ExitStack() as stack:
         archive = open_archive(path, write=True)
         stack.callback(archive.close)
         run = find(archive, (domain.version, agent.version))
-        gateway = _open_gateway(archive, run, config)
+        gateway = _open_gateway(archive, run, config, lines)
         if gateway is not None:
             stack.callback(gateway.close)
         checker = stack.enter_context(SourceChecker())
@@ -133,14 +136,27 @@ def _seats(
         yield Sitting(search, archive, run, backend)
 
 
-def _open_gateway(archive: Archive, run: Run, config: RunConfig) -> Gateway | None:
-    """The gateway of a run, where it asks models."""
+def _lines(config: RunConfig, *, isolated: bool) -> Lines | None:
+    """The lines to the models that are asked, if any are; refuses what cannot be, before the run has a row."""
+    if config.workers == 0 and config.ray_address is not None:
+        raise InputError("--workers 0 does everything in this process; leave it or --ray-address out")
+    if is_spec(config.proposer.removeprefix(AGENTIC)) and not isolated:
+        raise UntrustedError
     if not models_of(config):
+        return None
+    from evolve.llm.lines import Lines
+
+    return Lines(config)
+
+
+def _open_gateway(archive: Archive, run: Run, config: RunConfig, lines: Lines | None) -> Gateway | None:
+    """The gateway of a run, where it asks models."""
+    if lines is None:
         return None
     from evolve.llm.gateway import Gateway
 
     assert run.id is not None
-    return Gateway(archive.path, run.id, config)
+    return Gateway(archive.path, run.id, config, lines)
 
 
 def _finish(gateway: Gateway, search: Search) -> None:
@@ -212,8 +228,6 @@ def _hire(config: RunConfig, backend: str, run: str, models: Models | None) -> E
 
     names = (config.domain, config.agent, backend)
     if config.workers == 0:
-        if config.ray_address is not None:
-            raise InputError("--workers 0 does everything in this process; leave it or --ray-address out")
         if models is None:
             return SerialExecutor(*names, run=run, runtime=config.runtime)
         return ThreadExecutor(*names, run=run, runtime=config.runtime, models=models, threads=threads_for(models, 1))

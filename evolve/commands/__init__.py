@@ -41,7 +41,7 @@ costs       `run`, `calls` (paid), `hits` (answered by an earlier equal call, fr
             (from the provider's cache) and `written` (to it), `tokens_out` and `reasoning` of them, `dollars` (null
             where the price of any is unknown), `unpriced` calls, `unusable` ones (paid, without a usable answer),
             `seconds` (median latency, null for sums), `costs`: a list of the same for each `role` and `model`, or
-            `design`; with --calls a list of `call`, `run_id`, `role`, `model`, `design`, `sample`, tokens, `dollars`,
+            `design`; with --calls a list of `call`, `run`, `role`, `model`, `design`, `sample`, tokens, `dollars`,
             `seconds`, `finish`, `problem`, `hit_of`, `created`; with --call that one with `request` and `reply`
 pareto      `run`, `designs` (evaluated), `delay` (counted, or seconds), `front`: a list of `design`, `number`, `score`,
             `interval`, `n`, `cost` (tokens an episode), `delay`, `entered` (after how many scores; null in an archive

@@ -169,7 +169,7 @@ def _dollars(dollars: float | None) -> str:
 def _call_json(found: Numbered) -> dict[str, Any]:
     entry = found.entry._asdict()
     del entry["key"]
-    return {"call": found.number, **entry, "created": time_text(found.entry.created)}
+    return {"call": found.number, "run": entry.pop("run_id"), **entry, "created": time_text(found.entry.created)}
 
 
 def _list_calls(calls: Sequence[Numbered], *, as_json: bool) -> None:

@@ -80,7 +80,7 @@ class View:
 def line(progress: Progress) -> str:
     """The progress in one line."""
     now = minutes(time.monotonic() - progress.began)
-    if progress.no_memory is None or not progress.total:
+    if progress.searching_since is None:  # nor where one design is submitted or evaluated
         episodes = f"episodes {progress.played} played, {progress.reused} reused"
         return f"{now}  {_phase(progress)}; {episodes}{_spending(progress)}"
     left = progress.seconds_left()

@@ -49,6 +49,7 @@ class Budget:
         self.most_tokens = tokens
         self.dollars = spent.dollars
         self.tokens = spent.tokens
+        self._unpriced = spent.unpriced
         self._aside_tokens = 0
         self._aside_dollars = 0.0
         self._under_way = 0
@@ -76,6 +77,7 @@ class Budget:
         """Give back what was set aside and charge what was used, if anything was."""
         if usage is not None:
             self.tokens += usage.tokens_in + usage.tokens_out
+            self._unpriced += dollars is None
         self.dollars += dollars or 0.0
         self._under_way -= 1
         self._aside_tokens -= bound.tokens
@@ -91,7 +93,7 @@ class Budget:
             left = max(0, self.most_tokens - self.tokens)
             raise SpentError(
                 f"the budget of {self.most_tokens:,} tokens is spent: {what} may take {bound.tokens:,}, and {left:,}"
-                " are left. What is done is kept; the same command with a larger --budget-tokens goes on."
+                " are left. What is done is kept; the same command with a larger --budget-tokens goes on"
             )
         if self.most_dollars is not None:
             if bound.dollars is None:
@@ -104,7 +106,7 @@ class Budget:
                 raise SpentError(
                     f"the budget of ${self.most_dollars:.2f} is spent: {what} may cost ${bound.dollars:.4f}, and"
                     f" ${left_over:.4f} are left. What is done is kept; the same command with a larger --budget-usd"
-                    " goes on."
+                    " goes on"
                 )
 
     def _fits(self, bound: Bound) -> bool:
@@ -132,7 +134,8 @@ class Budget:
         parts = []
         if self.most_dollars is not None or self.dollars:
             of = f" of ${self.most_dollars:.2f}" if self.most_dollars is not None else ""
-            parts.append(f"${self.dollars:.2f}{of}")
+            known = f"${self.dollars:.2f}{of}"
+            parts.append(f"dollars unknown ({known} counted)" if self._unpriced else known)
         of = f" of {self.most_tokens:,}" if self.most_tokens is not None else ""
         parts.append(f"{self.tokens:,}{of} tokens")
         return ", ".join(parts)

@@ -91,7 +91,9 @@ def episodes(config: RunConfig, left: int) -> int:
 
 
 def sentences(expected: Sequence[Expected], config: RunConfig) -> list[str]:
-    """The forecast in words; a second sentence where the budget will not do."""
+    """The forecast in words, none where nothing is left; a second sentence where the budget will not do."""
+    if not any(each.calls for each in expected):
+        return []
     parts = [f"{each.role} {each.calls:,}" for each in expected]
     known = [each.dollars for each in expected if each.dollars is not None]
     cost = f"${sum(known):,.2f}" if len(known) == len(expected) else "at an unknown price"

@@ -13,11 +13,10 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import CancelledError
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from archive.ledger import Entry, Ledger, Recorded, Spent
-from evolve.errors import InputError
 from evolve.llm import base
 from evolve.llm.base import ModelAwayError, ModelRefusedError, Purpose, Reply, Request, UnrecordedError, Usage
 from evolve.llm.budget import Bound, Budget, most_in
@@ -31,11 +30,10 @@ from evolve.llm.codec import (
     unpack_vectors,
 )
 from evolve.llm.forecast import forecast, sentences
-from evolve.llm.limits import Limiter
-from evolve.llm.models import Provider, Spec, TransientError, UnusableError, connect, parse
-from evolve.llm.prices import Prices
+from evolve.llm.lines import Line, Lines
+from evolve.llm.models import Provider, TransientError, UnusableError
 from evolve.llm.retry import with_retries
-from evolve.llm.roles import AGENT, EMBED, MEMORY, models_of, settings_of
+from evolve.llm.roles import AGENT, EMBED, MEMORY, settings_of
 from evolve.llm.wire import Models, Server
 
 if TYPE_CHECKING:
@@ -65,37 +63,25 @@ class _Answer(NamedTuple):
     is_hit: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """How a model is reached."""
-
-    spec: Spec
-    provider: Provider
-    limiter: Limiter
-
-
 class Gateway:
     """Answers requests; see `Asker`. Equal ones are one call, under way or recorded, unless the cache is off.
 
-    Raises `InputError` where a model of the run cannot be asked: no key, no price under a budget in dollars.
+    Raises `InputError` where a model of the run cannot be asked, unless the `lines` to them are given: see `Lines`.
     """
 
-    def __init__(self, path: Path, run_id: int, config: RunConfig, *, deadline: float = DEADLINE) -> None:
+    def __init__(
+        self, path: Path, run_id: int, config: RunConfig, lines: Lines | None = None, *, deadline: float = DEADLINE
+    ) -> None:
         self.run_id = run_id
         self.config = config
         self._deadline = deadline
-        self._prices = Prices.load(config.prices)
-        self._models = models_of(config)
+        self._lines = lines or Lines(config)
+        self._prices = self._lines.prices
+        self._models = self._lines.models
         self._replays = config.llm == "replay"
         self._reuses = config.cache or self._replays
-        self._refuse_unpriced()
         self._news: deque[str] = deque()
         self._complained: dict[str, float] = {}
-        self._lines: dict[str, _Line] = {}
-        self._shared: dict[Spec, tuple[Provider, Limiter]] = {}
-        if not self._replays:
-            for model in self._models.values():
-                self._line(model)
         self._path = path
         self._ledger = Ledger(path, write=True)
         self.budget = Budget(config.budget_usd, config.budget_tokens, self._spent(), self._news.append)
@@ -233,7 +219,7 @@ class Gateway:
     async def _pay(self, key: bytes, packed: Json, most_out: int, purpose: Purpose, send: Send) -> Recorded:
         task = asyncio.current_task()
         assert task is not None
-        line = self._line(purpose.model)
+        line = self._lines.to(purpose.model)
         bound = self._bound(packed, most_out, purpose)
         await self.budget.reserve(bound, f"a call in the role {purpose.role} of {purpose.model}")
         usage, dollars = None, None
@@ -251,7 +237,7 @@ class Gateway:
             self.budget.settle(bound, usage, dollars)
             self._sent.discard(task)
 
-    async def _sent_off(self, key: bytes, line: _Line, send: Send, task: asyncio.Task[Any]) -> tuple[Json, Usage, str]:
+    async def _sent_off(self, key: bytes, line: Line, send: Send, task: asyncio.Task[Any]) -> tuple[Json, Usage, str]:
         """The answer, what it took, and why it is of no use if it is of none."""
 
         async def attempt() -> tuple[Json, Usage]:
@@ -312,8 +298,7 @@ class Gateway:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        providers = {id(provider): provider for provider, _ in self._shared.values()}
-        await asyncio.gather(*(provider.close() for provider in providers.values()), return_exceptions=True)
+        await self._lines.close()
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         """Have the loop do something, and wait for it."""
@@ -327,31 +312,11 @@ class Gateway:
         except CancelledError:
             raise ModelAwayError(ENDING) from None
 
-    # Models and prices
-
-    def _line(self, model: str) -> _Line:
-        if (line := self._lines.get(model)) is None:
-            spec = parse(model)
-            place = spec if spec.provider == "local" else Spec(spec.provider, "", spec.url)
-            if place not in self._shared:
-                limiter = Limiter(self.config.concurrency)
-                self._shared[place] = (connect(spec, slots=self.config.concurrency), limiter)
-            line = self._lines[model] = _Line(spec, *self._shared[place])
-        return line
+    # Prices
 
     def _bound(self, packed: Json, most_out: int, purpose: Purpose) -> Bound:
         tokens_in = most_in(packed)
         return Bound(tokens_in + most_out, self._prices.most(purpose.model, tokens_in, most_out))
-
-    def _refuse_unpriced(self) -> None:
-        if self.config.budget_usd is None:
-            return
-        for role, model in self._models.items():
-            if self._prices.price(model, Usage(1, 1)) is None:
-                raise InputError(
-                    f"{model} ({role}) has no known price, so that --budget-usd cannot hold; give its price with"
-                    " --prices, or --budget-tokens instead"
-                )
 
     def _spent(self) -> Spent:
         """What the run has paid, also for calls whose price was unknown then and is known now."""
@@ -360,7 +325,7 @@ class Gateway:
         unknown = prices.count(None)
         if unknown and self.config.budget_usd is not None:
             self._news.append(f"{unknown} earlier calls have no known price and are not counted in --budget-usd")
-        return spent._replace(dollars=spent.dollars + sum(price or 0.0 for price in prices), unpriced=unknown)
+        return spent._replace(dollars=spent.dollars + sum(price or 0.0 for price in prices))
 
 
 def _usable(known: Recorded, *, is_hit: bool) -> Recorded:

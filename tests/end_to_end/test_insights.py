@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import pytest
 from archive.opening import open_archive
 from archive.store import unpack
 from sandbox.backends import make
-from tests.author import Author
+from tests.author import beside_author
 from tests.end_to_end.conftest import QUICK, SMALL, Shell
 from tests.end_to_end.test_crashes import Sitting, rows
 from tests.model_server import Ask, Fault, ModelServer, Response, Say
@@ -154,19 +153,6 @@ def change(operation: str, lessons: list[int], text: str = "") -> dict[str, Any]
     return {"operation": operation, "lessons": lessons, "text": text, "reason": "it gained"}
 
 
-def agent(answer: Callable[[Ask], Response], asked: list[Ask]) -> Callable[[Ask], Response]:
-    """An author of designs beside whom somebody else keeps the lessons."""
-    author = Author()
-
-    def script(ask: Ask) -> Response:
-        if "operations" not in (ask.schema or {}).get("properties", {}):
-            return author(ask)
-        asked.append(ask)
-        return answer(ask)
-
-    return script
-
-
 def first_then_more(ask: Ask) -> Response:
     """Adds a lesson where there is none, and else sharpens it."""
     known = re.search(rf"^(\d+): {LESSON[:8]}", ask.text, re.MULTILINE)
@@ -177,7 +163,7 @@ def first_then_more(ask: Ask) -> Response:
 @pytest.mark.skipif(bool(make("bubblewrap").available()), reason="what models write needs bubblewrap here")
 def test_a_model_draws_lessons_which_later_requests_and_runs_are_told(shell: Shell) -> None:
     asked: list[Ask] = []
-    with ModelServer(agent(first_then_more, asked)) as server:
+    with ModelServer(beside_author("operations", first_then_more, asked)) as server:
         command = (*MODEL_RUN, "--proposer", server.spec())
         ended = shell.here(*command, "--designs", "9")
         assert ended.code == 0, ended.err
@@ -216,7 +202,7 @@ def test_a_model_draws_lessons_which_later_requests_and_runs_are_told(shell: She
 )
 def test_a_plan_that_cannot_be_followed_is_refused_whole(shell: Shell, answer: Response, said: str) -> None:
     asked: list[Ask] = []
-    with ModelServer(agent(lambda ask: answer, asked)) as server:
+    with ModelServer(beside_author("operations", lambda ask: answer, asked)) as server:
         ended = shell.here(*MODEL_RUN, "--designs", "2", "--proposer", server.spec(), "--json")
     assert ended.code == 0, ended.err
     assert asked
@@ -235,7 +221,7 @@ def test_a_run_killed_while_a_lesson_is_drawn_goes_on_and_pays_nothing_twice(she
             held.wait(60)
         return Say(value={"operations": [change("add", [], f"{LESSON} {len(asked)}")]})
 
-    with ModelServer(agent(answers, asked)) as server:
+    with ModelServer(beside_author("operations", answers, asked)) as server:
         command = (*MODEL_RUN, "--strategy", strategy, "--designs", "5", "--proposer", server.spec())
         sitting = Sitting(shell.folder, *command)
         sitting.until(lambda: len(asked) == 2)
