@@ -128,7 +128,5 @@ def lock(path: Path) -> IO[str]:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.close()
-        raise ArchiveError(
-            f"another `evolve` is writing {path}; wait for it, or give --archive another name"
-        ) from None
+        raise ArchiveError(f"another `evolve` is writing {path}; wait for it, or give --archive another name") from None
     return file

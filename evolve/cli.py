@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from evolve import cli_history, cli_insights, cli_search
+from evolve import cli_exchange, cli_history, cli_insights, cli_search
 from evolve.errors import InputError, StandstillError
 from evolve.options import (
     ARCHIVE,
@@ -115,6 +115,7 @@ def run(
     workers: WorkersOption = None,
     ray_address: AddressOption = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start another run of the same configuration.")] = False,
+    allow_unsafe: UnsafeOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Start a run, or go on with it: the same options on the same archive are the same run.
@@ -124,10 +125,10 @@ def run(
     from evolve.commands.run import run_search
 
     flags = {name: value for name, value in invocation.params.items() if name not in NOT_CONFIGURATION}
-    run_search(config, flags, archive, fresh=fresh, as_json=as_json)
+    run_search(config, flags, archive, fresh=fresh, allow_unsafe=allow_unsafe, as_json=as_json)
 
 
-NOT_CONFIGURATION = frozenset({"config", "archive", "fresh", "as_json"})
+NOT_CONFIGURATION = frozenset({"config", "archive", "fresh", "allow_unsafe", "as_json"})
 """Options of `run` that are no fields of its configuration."""
 
 
@@ -242,7 +243,7 @@ def evaluate(
     """
     from evolve.commands.evaluate import evaluate_file
 
-    outside = NOT_CONFIGURATION | {"file", "allow_unsafe"}
+    outside = NOT_CONFIGURATION | {"file"}
     flags = {name: value for name, value in invocation.params.items() if name not in outside}
     evaluate_file(file, flags, archive, allow_unsafe=allow_unsafe, as_json=as_json)
 
@@ -307,64 +308,8 @@ def replay(
     replay_run(archive, run_number, as_json=as_json)
 
 
-@app.command()
-def export(
-    design: Annotated[str | None, typer.Argument(help="The leading characters of a design's id.")] = None,
-    to: Annotated[Path | None, typer.Option(help="The module, FILE.py; by default memory_ID.py.")] = None,
-    package: Annotated[Path | None, typer.Option(help="A folder for a package with a wheel instead.")] = None,
-    with_memory: Annotated[int | None, typer.Option(help="Bring what it learns from this run's episodes.")] = None,
-    tree: Annotated[Path | None, typer.Option(help="Write a run's whole history into a folder instead.")] = None,
-    archive: ArchiveOption = ARCHIVE,
-    run_number: RunOption = None,
-    proof: Annotated[bool, typer.Option("--proof/--no-proof", help="Whether it has to tell the same first.")] = True,
-    sandbox: SandboxOption = None,
-    runtime: RuntimeOption = None,
-    allow_unsafe: UnsafeOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Write a design as one plain Python module that needs nothing of Palimpsest, and prove that it tells the same.
-
-    The module learns, is asked, saves and loads itself, takes functions of yours for `llm` and `embed`, and tests
-    itself: python -m MODULE --selftest. `evolve import` brings it back.
-
-    Example: evolve export 1-84f2 --to memory.py
-    """
-    from evolve.commands import export as commands
-
-    if tree is not None:
-        commands.export_tree(archive, run_number, tree, as_json=as_json)
-        return
-    if design is None:
-        raise InputError("name a design, or give --tree DIR for the history of a run; `evolve top` lists ids")
-    target = commands.Target(to, package, with_memory, proof)
-    commands.export_design(
-        archive, design, run_number, target, commands.Sandbox(sandbox, runtime, allow_unsafe), as_json=as_json
-    )
-
-
-@app.command("import")
-def import_(
-    file: Annotated[Path, typer.Argument(metavar="MODULE", help="A module that `evolve export` wrote.")],
-    to: Annotated[Path | None, typer.Option(help="The design's file; by default MODULE_design.py.")] = None,
-    submit: Annotated[bool, typer.Option("--submit", help="Enter it into a run, as `evolve submit` does.")] = False,
-    archive: ArchiveOption = ARCHIVE,
-    run_number: RunOption = None,
-    sandbox: SandboxOption = None,
-    runtime: RuntimeOption = None,
-    workers: WorkersOption = None,
-    allow_unsafe: UnsafeOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Bring an exported module back as a design, edited or not, with its lineage.
-
-    A building block that was edited becomes part of the design. What is imported is untrusted, whatever it was.
-
-    Example: evolve import memory.py --submit
-    """
-    from evolve.commands.import_ import import_file
-
-    flags = {"sandbox": sandbox, "runtime": runtime, "workers": workers}
-    import_file(file, to, archive, run_number, flags, submit=submit, allow_unsafe=allow_unsafe, as_json=as_json)
+app.command()(cli_exchange.export)
+app.command("import")(cli_exchange.import_)
 
 
 @app.command()

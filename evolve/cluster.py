@@ -74,7 +74,7 @@ class Machines:
                 )
             except Exception as error:  # Ray raises no narrower one where it does not come up in time
                 raise StandstillError(
-                    f"Ray did not start on this machine: {error} Give the same command again."
+                    f"Ray did not start on this machine ({error}); give the same command again"
                 ) from error
             ray._private.worker.print_to_stdstream = _unsaid
         id_ = ray.get_runtime_context().get_node_id()

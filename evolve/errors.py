@@ -8,9 +8,9 @@ class InputError(ValueError):
 class UntrustedError(InputError):
     """Foreign code would run where nothing keeps it from the user's files."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: str = "this design") -> None:
         super().__init__(
-            "this design is untrusted code, and the sandbox would let it read and write your files; install docker or"
+            f"{what} is untrusted code, and the sandbox would let it read and write your files; install docker or"
             " bubblewrap (`evolve doctor` says how), or give --allow-unsafe if you trust it"
         )
 

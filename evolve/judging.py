@@ -210,8 +210,10 @@ class Judge:
         self._note(f"design {short(design_id)} failed: {failure.splitlines()[0]}")
 
     def jobs(self, design_id: str, trial: Trial) -> Iterator[LiveJob]:
-        """All that an evaluation asks of a design."""
-        design = self.archive.exactly(design_id)
+        """All that an evaluation asks of a design; raises `UntrustedError` where it may not run here."""
+        design, member = self.archive.exactly(design_id), self.archive.member(self.run_id, design_id)
+        if member is None or member.number:  # a baseline is one of ours
+            self.admit(design.origin)
         building_hash = self.checked(design).build_hash
         checked = trial.role is not Role.DEPLOYMENT or is_sampled(design_id)
         for specs, collected in self._parts(trial):

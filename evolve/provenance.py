@@ -144,8 +144,8 @@ def _score(archive: Archive, run: Run, design: str) -> list[tuple[str, str]]:
     repeats = config.collection_repeats
     protocol = (
         f"{config.mode} mode: built from {config.collection} collection tasks, {repeats}"
-        f" episode{'s' if repeats > 1 else ''} of each; at most {config.memory_budget} tokens are told; mean over tasks with its 95 % bootstrap interval over"
-        " tasks, gains paired by task; episodes cost no tokens beyond those told"
+        f" episode{'s' if repeats > 1 else ''} of each; at most {config.memory_budget} tokens are told; mean over tasks"
+        " with its 95 % bootstrap interval over tasks, gains paired by task; episodes cost no tokens beyond those told"
     )
     facts = [("Score", f"{estimate_text(estimate_of(row))} on {row.n} {held}")]
     if gain is not None:

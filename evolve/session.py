@@ -141,7 +141,7 @@ def _lines(config: RunConfig, *, isolated: bool) -> Lines | None:
     if config.workers == 0 and config.ray_address is not None:
         raise InputError("--workers 0 does everything in this process; leave it or --ray-address out")
     if is_spec(config.proposer.removeprefix(AGENTIC)) and not isolated:
-        raise UntrustedError
+        raise UntrustedError("what a model writes")
     if not models_of(config):
         return None
     from evolve.llm.lines import Lines

@@ -30,6 +30,8 @@ class Target:
     memory_of: int | None = None
     """Number of the run whose episodes the memory comes with."""
     proof: bool = True
+    force: bool = False
+    """Whether a file that holds something else is written over."""
 
     def place(self, design: str) -> Path:
         """The file or the folder."""
@@ -71,6 +73,7 @@ def export_design(
         raise InputError(f"--to {target.file}: there is no folder {target.file.parent}")
     with reading(path) as archive:
         design, run = _chosen(archive, prefix, number)
+        _refuse_other(target, design.id)
         exported, proof, memory = _exported(archive, design, run, target, _backend(design, sandbox))
     place = target.place(design.id)
     wheel = _write(place, exported, memory, package=target.package is not None)
@@ -97,6 +100,29 @@ def _chosen(archive: Archive, prefix: str, number: int | None) -> tuple[Design, 
     if number is not None and number not in runs:
         raise InputError(f"run {number} has no design {design.id[:10]}; it is in run {runs[0]}")
     return design, archive.run(runs[-1] if number is None else number)
+
+
+def _refuse_other(target: Target, design: str) -> None:
+    """Leave alone a module, and a memory beside it, that are not this design's."""
+    place = target.place(design)
+    memory = place.with_suffix(".json")
+    if target.force or target.package is not None:
+        return
+    if not place.exists():
+        other = memory if target.memory_of is not None and memory.exists() else None
+    else:
+        other = None if _holds(place, design) else place
+    if other is not None:
+        raise InputError(f"{other} is there already, and another; name a file with --to, or give --force")
+
+
+def _holds(place: Path, design: str) -> bool:
+    from evolve.commands.import_ import restored_from
+
+    try:
+        return restored_from(place)[1].hash == design
+    except InputError:
+        return False
 
 
 def _backend(design: Design, sandbox: Sandbox) -> Backend:

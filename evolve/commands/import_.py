@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from evolve.cli import program
 from evolve.commands.run import archive_flag
 from evolve.commands.show import say, say_json
-from evolve.commands.tables import reading
+from evolve.commands.tables import config_of, reading
 from evolve.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,13 +23,16 @@ def import_file(
     number: int | None,
     flags: dict[str, Any],
     *,
+    force: bool,
     submit: bool,
     allow_unsafe: bool,
     as_json: bool,
 ) -> None:
     """Restore a module's design into a file, and submit it to a run if that is asked for."""
-    restored, checked = _restored(file)
-    to = to if to is not None else _beside(file, restored.source)
+    restored, checked = restored_from(file)
+    to = to if to is not None else file.with_name(f"{file.stem}_design.py")
+    if not force:
+        _refuse_other(to, restored.source)
     edited = checked.hash != restored.design
     made_from = (restored.design,) if edited and restored.design else restored.parents
     home = _home(path, made_from[:1], number)
@@ -55,10 +58,11 @@ def import_file(
     if as_json:
         say_json(result)
     else:
-        _print(result, archive_flag(path))
+        _print(result, archive_flag(path), may_enter=_takes_designs(path, home))
 
 
-def _restored(file: Path) -> tuple[Restored, Checked]:
+def restored_from(file: Path) -> tuple[Restored, Checked]:
+    """The design of an exported module, and what the checker says of it; raises `InputError`."""
     from archive.reimport import MAX_BYTES, NotExportedError, restore
     from sandbox.source import SourceChecker, SourceRejected
 
@@ -76,12 +80,10 @@ def _restored(file: Path) -> tuple[Restored, Checked]:
         raise InputError(f"{file} holds no design any more: {error.reason}") from None
 
 
-def _beside(file: Path, source: str) -> Path:
-    """The file for a design that has no name; never one that holds something else."""
-    place = file.with_name(f"{file.stem}_design.py")
+def _refuse_other(place: Path, source: str) -> None:
+    """Leave alone a file that holds something else."""
     if place.exists() and place.read_text(encoding="utf-8", errors="replace") != source:
-        raise InputError(f"{place} is there already, and another; name a file with --to")
-    return place
+        raise InputError(f"{place} is there already, and another; name a file with --to, or give --force")
 
 
 def _home(path: Path, parents: tuple[str, ...], number: int | None) -> int | None:
@@ -93,14 +95,22 @@ def _home(path: Path, parents: tuple[str, ...], number: int | None) -> int | Non
     return next((run for run in reversed(runs) if number in (None, run)), None)
 
 
-def _print(result: dict[str, Any], flag: str) -> None:
+def _takes_designs(path: Path, run: int | None) -> bool:
+    """Whether there is such a run, and a design from outside may enter it."""
+    if run is None:
+        return False
+    with reading(path) as archive:
+        return not config_of(archive.run(run)).reproducible
+
+
+def _print(result: dict[str, Any], flag: str, *, may_enter: bool) -> None:
     origin = (result["exported_as"] or "")[:10] or "a design that it does not name"
     say(f"Wrote design {result['design'][:10]} to {result['file']}: {origin}{', edited' if result['edited'] else ''}")
     if result["blocks"]:
         say(f"edited blocks, now part of the design: {', '.join(result['blocks'])}")
     if result["parents"]:
         say(f"made from {', '.join(parent[:10] for parent in result['parents'])}")
-    if result["run"] is not None:
+    if may_enter:
         family = f"--parent {result['parents'][0][:10]} --run {result['run']}"
         say(f"Enter it:     {program()} submit {result['file']} {family}{flag}")
     else:

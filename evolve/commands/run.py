@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from evolve.session import Sitting
 
 
-def run_search(config_file: Path | None, flags: dict[str, Any], path: Path, *, fresh: bool, as_json: bool) -> None:
+def run_search(
+    config_file: Path | None, flags: dict[str, Any], path: Path, *, fresh: bool, allow_unsafe: bool, as_json: bool
+) -> None:
     """Start or resume a run, and print its table."""
     from domains.base import Role
     from evolve import finals
@@ -35,7 +37,7 @@ def run_search(config_file: Path | None, flags: dict[str, Any], path: Path, *, f
     spent = ""
     with View() as view:
         try:
-            with sit_down(config, path, view.update, fresh=fresh) as sitting:
+            with sit_down(config, path, view.update, fresh=fresh, allow_unsafe=allow_unsafe) as sitting:
                 announce(view, sitting, config, path)
                 search = sitting.search
                 specs = search.prepare(Role.DEPLOYMENT, config.deployment)

@@ -1,4 +1,4 @@
-"""How a run's models are reached and what they cost; what cannot be asked is refused before the run is in the archive."""
+"""How a run's models are reached, and what they cost; what cannot be asked is refused before the run has a row."""
 
 from __future__ import annotations
 

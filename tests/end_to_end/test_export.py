@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.archive.compositions import link_packages
-from tests.end_to_end.conftest import Shell
+from tests.end_to_end.conftest import QUICK, Shell
 from tests.end_to_end.test_commands import documented, keys
 
 PROCESS = ("--sandbox", "process", "--allow-unsafe")
@@ -56,6 +56,7 @@ def test_a_design_leaves_as_a_module_and_comes_back(copied: Shell) -> None:
     assert python("-c", trained.replace("*", "AgentMemory, sample_embed"), folder=copied.folder).stdout == "2\n"
     back = copied.here("import", module.name, "--json")
     assert (back.code, back.json["design"], back.json["edited"]) == (0, design, False), back.err
+    assert "3 episodes of each" in text
     assert set(keys(back.json)) <= documented("import")
 
 
@@ -78,6 +79,30 @@ def test_an_edited_module_is_entered_with_its_lineage(copied: Shell) -> None:
     shown = copied.here("show", done.json["design"], "--json").json
     assert (shown["origin"], shown["parents"][0]["design"]) == ("untrusted", design)
     assert "imported from mine.py" in shown["change"]
+
+
+def test_no_file_that_holds_something_else_is_written_over(copied: Shell) -> None:
+    design = best(copied)
+    export = ("export", design, "--no-proof", *PROCESS, "--to", "mine.py")
+    assert copied.here(*export).code == copied.here(*export).code == 0
+    copied.write("mine.py", "# something else")
+    done = copied.here(*export)
+    assert (done.code, "mine.py is there already, and another; name a file with --to, or give" in done.err) == (2, True)
+    assert copied.here(*export, "--force").code == 0
+    copied.write("notes.json", "{}")
+    done = copied.here(*export[:-1], "notes.py", "--with-memory", "1")
+    assert (done.code, "notes.json is there already" in done.err) == (2, True)
+    copied.write("design.py", "# something else")
+    back = ("import", "mine.py", "--to", "design.py")
+    assert (copied.here(*back).code, copied.here(*back, "--force").code, copied.here(*back).code) == (2, 0, 0)
+
+
+def test_a_design_of_a_reproducible_run_is_not_to_be_submitted_there(shell: Shell) -> None:
+    assert shell.here("run", *QUICK, "--designs", "1", "--finalists", "0", "--reproducible").code == 0
+    assert shell.here("export", best(shell), "--to", "mine.py", "--no-proof", *PROCESS).code == 0
+    told = shell.here("import", "mine.py")
+    assert (told.code, "evolve submit" in told.out) == (0, False), told.err
+    assert "eval mine_design.py" in told.out
 
 
 def test_a_package_is_installed_where_there_is_nothing_of_ours(copied: Shell) -> None:

@@ -251,7 +251,27 @@ def test_a_reproducible_run_asks_the_same_whoever_is_faster(shell: Shell) -> Non
 
 def test_what_a_model_writes_is_refused_where_nothing_isolates_it(shell: Shell) -> None:
     with ModelServer(lambda ask: Say(value=answer("x", module=FIRST))) as server:
-        done = shell.here("run", *SMALL, "--sandbox", "process", "--workers", "0", "--proposer", server.spec())
-    assert done.code == 2
-    assert "this design is untrusted code" in done.err
-    assert not server.asks
+        command = ("run", *SMALL, "--sandbox", "process", "--workers", "0", "--proposer", server.spec())
+        done = shell.here(*command)
+        assert done.code == 2
+        assert "untrusted code" in done.err
+        assert not server.asks
+        assert shell.here(*command, "--allow-unsafe", "--designs", "1").code == 0
+        assert server.asks
+
+
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [
+        (("--proposer", "openai:m"), "need a key"),
+        (("--agent", "openai:m@http://127.0.0.1:9", "--budget-usd", "1"), "no known price"),
+        (("--embedder", "nothing"), "there is no model 'nothing'"),
+        (("--embedder", "anthropic:m"), "anthropic:m gives no embeddings; --embedder takes static"),
+        (("--proposer", "openai:m@http://127.0.0.1:9", "--sandbox", "process"), "give --allow-unsafe"),
+        (("--workers", "0", "--ray-address", "auto"), "--workers 0 does everything in this process"),
+    ],
+)
+def test_what_cannot_be_asked_leaves_no_run(shell: Shell, flags: tuple[str, ...], reason: str) -> None:
+    done = shell.here("run", *SMALL, "--workers", "0", *flags, environment={"OPENAI_API_KEY": ""})
+    assert (done.code, reason in done.err) == (2, True), done.err
+    assert not (shell.folder / "palimpsest.db").exists()

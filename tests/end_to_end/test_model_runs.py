@@ -21,6 +21,7 @@ import pytest
 from archive.opening import open_archive
 from archive.tables import Run
 from tests.end_to_end.conftest import Done, Shell
+from tests.end_to_end.test_commands import documented, keys
 from tests.end_to_end.test_crashes import Sitting, done_well, processes_under, rows
 from tests.model_server import Ask, Fault, ModelServer, Response, Say
 
@@ -110,7 +111,9 @@ def test_costs_are_summed_and_one_call_is_shown_made_safe(played: Played) -> Non
     costs = here("costs", "1", "--json").json
     assert costs == played.second.json["models"]
     assert (costs["dollars"], costs["tokens_in"]) == (None, TOKENS[0] * played.server.paid)
-    assert len(here("costs", "--calls", "-n", "3", "--json").json) == 3
+    calls = here("costs", "--calls", "-n", "3", "--json").json
+    assert [call["run"] for call in calls] == [1, 1, 1]
+    assert set(keys(calls)) <= documented("costs")
     shown = here("costs", "--call", "1")
     assert "\x1b" not in shown.out
     assert "[31mred" in shown.out

@@ -53,6 +53,7 @@ def test_a_submitted_design_is_one_of_the_run(kept: Shell) -> None:
     before, parent = facts(kept), best(kept)
     done = submit(kept, NEW, "--parent", parent[:12], "--change", "looks for its own", "--run", "1")
     assert done.code == 0, done.err
+    assert "evaluating the design; episodes" in done.err, "a search's counts say nothing of one design"
     result = done.json
     assert set(keys({**result, "flips": None})) <= documented("submit") | documented("eval")
     assert (result["status"], result["parents"], result["run"]) == ("ok", [parent], 1)
@@ -71,8 +72,8 @@ def test_a_submitted_design_is_one_of_the_run(kept: Shell) -> None:
 @pytest.mark.skipif(not WALLS, reason="neither docker nor bubblewrap runs here")
 def test_the_search_goes_on_after_it(kept: Shell) -> None:
     assert submit(kept, NEW, "--parent", best(kept)).code == 0
-    same = kept.here("run", *QUICK, "--allow-unsafe", "--designs", "6", "--json")
-    assert same.code != 0  # nothing of a person's is run on `process` by a search
+    refused = kept.here("run", *QUICK, "--designs", "7", "--finalists", "7")
+    assert (refused.code, "untrusted code" in refused.err) == (2, True), "a search ran a person's code on `process`"
     same = kept.here("run", *BEHIND, "--designs", "9", "--json")
     assert same.code == 0, same.err
     assert (same.json["status"], same.json["designs"]) == ("done", 9)
@@ -176,6 +177,7 @@ def test_episodes_are_seen_step_by_step(kept: Shell) -> None:
     assert "step 1 action: call the" in for_people.out
     collected = kept.here("trace", "collection", "--json").json
     assert len(collected["episodes"]) == 24
+    assert {episode["repeat"] for episode in collected["episodes"]} == {0, 1, 2}
     wrong = kept.here("trace", design, "deployment-000")
     assert (wrong.code, "no episode of task 'deployment-000' is recorded" in wrong.err) == (2, True)
 
