@@ -13,7 +13,7 @@ from sandbox.backends import make
 from tests.end_to_end.conftest import SMALL, Shell
 
 RUN = ("run", *SMALL, "--designs", "12", "--finalists", "0")
-WAYS = [("process", 0), ("process", 2), ("process", 4), ("bubblewrap", 1), ("docker", 2)]
+WAYS = [("process", 0), ("process", 4), ("bubblewrap", 1), ("docker", 2)]
 
 
 def result(path: Path) -> list[Any]:

@@ -20,6 +20,7 @@ from evolve.errors import InputError
 from evolve.jobs import EpisodeOrder, Job, Played, PlayJob, Result
 from evolve.nodes import ATTEMPTS, PACKAGES, Node, Survey, facts, roomiest, share_of
 from sandbox.bubblewrap import Bubblewrap
+from tests import THOROUGH
 from tests.clusters import Nodes, cluster, until
 
 SCRIPT = Path(sys.executable).parent / "evolve"
@@ -201,6 +202,7 @@ def test_nodes_that_lack_something_and_one_that_dies_change_nothing(alone: Path,
     assert result(archive) == result(alone)
 
 
+@pytest.mark.skipif(not THOROUGH, reason="takes a minute; PALIMPSEST_THOROUGH=1 runs it")
 def test_a_run_whose_cluster_loses_its_head_says_so_and_goes_on_at_another(
     alone: Path, nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

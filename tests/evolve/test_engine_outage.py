@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from sandbox.docker import Docker
+from tests import THOROUGH
 from tests.engines import OwnEngine, own_engine, why_not
 
 SCRIPT = Path(sys.executable).parent / "evolve"
@@ -79,7 +80,7 @@ class Run:
             connection.close()
 
 
-@pytest.mark.parametrize(("how", "workers"), [(signal.SIGKILL, 2), (signal.SIGTERM, 0)])
+@pytest.mark.parametrize(("how", "workers"), [(signal.SIGKILL, 2), (signal.SIGTERM, 0)][: 1 + THOROUGH])
 def test_a_run_waits_for_its_engine(tmp_path: Path, engine: OwnEngine, how: signal.Signals, workers: int) -> None:
     run = Run(tmp_path, engine, workers)
     run.until_evaluated(2)
