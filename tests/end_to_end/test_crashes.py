@@ -162,7 +162,7 @@ def moment(rng: np.random.Generator) -> tuple[int, float]:
     return int(rng.integers(2, 13)), float(rng.uniform(0, 0.05))
 
 
-@pytest.mark.parametrize(("workers", "kills"), [(0, 5), (2, 2)])
+@pytest.mark.parametrize(("workers", "kills"), [(0, 5), (2, 2)][: 1 + THOROUGH])
 def test_nothing_committed_is_lost_or_paid_twice(tmp_path: Path, workers: int, kills: int) -> None:
     """Triggers of the archive itself count what is delivered to it, also what it has already."""
     path, rng = tmp_path / "palimpsest.db", np.random.default_rng(workers)

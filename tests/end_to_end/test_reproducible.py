@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sandbox.backends import make
+from tests import THOROUGH
 from tests.end_to_end.conftest import SMALL, Shell
 
 RUN = ("run", *SMALL, "--designs", "12", "--finalists", "0")
@@ -44,7 +45,7 @@ def test_workers_and_sandbox_change_nothing(shell: Shell, first: list[Any], sand
     assert result(shell.folder / "palimpsest.db") == first
 
 
-@pytest.mark.parametrize("extra", [("--workers", "0", "--reproducible"), ("--workers", "2")], ids=str)
+@pytest.mark.parametrize("extra", [("--workers", "0", "--reproducible"), ("--workers", "2")][: 1 + THOROUGH], ids=str)
 def test_a_run_is_decided_again_from_its_archive(shell: Shell, extra: tuple[str, ...]) -> None:
     command = (*RUN, "--sandbox", "process", *extra)
     assert shell.evolve(*command).code == 0

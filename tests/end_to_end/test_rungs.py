@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests import THOROUGH
 from tests.end_to_end.conftest import Shell
 from tests.end_to_end.test_reproducible import result
 from tests.end_to_end.test_run import count, wait_for
@@ -48,6 +49,7 @@ def test_what_is_dropped_is_counted_and_explained(undisturbed: Shell) -> None:
     assert f"{top['dropped']} dropped after 6 of 10 tasks\naudit: {top['audited']} more" in undisturbed.here("top").out
 
 
+@pytest.mark.skipif(not THOROUGH, reason="PALIMPSEST_THOROUGH=1 runs it")
 def test_two_workers_drop_the_same(undisturbed: Shell, shell: Shell) -> None:
     done = shell.evolve(*RUN, "--workers", "2")
     assert done.code == 0, done.err

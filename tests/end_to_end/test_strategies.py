@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests import THOROUGH
 from tests.end_to_end.conftest import SMALL, Shell
 from tests.end_to_end.strategies import COMMON, FLAGS, command, kept
 
@@ -27,7 +28,7 @@ def test_a_run_that_is_extended_goes_on_as_it_would_have(strategy: str, shell: S
     assert kept(shell) == kept(ten_designs(strategy))
 
 
-@pytest.mark.parametrize("strategy", ["empirical-mcts", "memevolve"])  # these keep more than scores
+@pytest.mark.parametrize("strategy", ["empirical-mcts", "memevolve"][: 1 + THOROUGH])  # these keep more than scores
 def test_workers_change_nothing(strategy: str, shell: Shell, ten_designs: Ten) -> None:
     at_once = ("--sandbox", "process", "--workers", "2", "--designs", "10")
     ended = shell.evolve("run", *SMALL, *FLAGS[strategy], *COMMON, *at_once)
