@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import gymnasium
 
@@ -78,6 +78,21 @@ class Domain(Protocol):
 
     def environment(self, spec: TaskSpec) -> TextEnvironment:
         """Open the task for play; the caller closes it."""
+
+
+class Expert(Protocol):
+    """Plays one episode well, by knowledge that no agent and no design has: for tests and benchmarks alone."""
+
+    def act(self, observation: str, info: Mapping[str, Any]) -> str:
+        """Pick one of `info["actions"]`; called for each step in turn, beginning with what `reset` returned."""
+
+
+@runtime_checkable
+class HasExpert(Protocol):
+    """A domain that knows how its tasks are won."""
+
+    def expert(self, spec: TaskSpec, environment: TextEnvironment) -> Expert:
+        """An expert for one episode of `environment`, which was opened for `spec` and has just been reset."""
 
 
 class DomainError(RuntimeError):
