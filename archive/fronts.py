@@ -10,7 +10,7 @@ from sqlmodel import col, select
 
 from archive.database import insert_new
 from archive.store import Archive, Row, pack, unpack
-from archive.tables import Diagnosis, Episode, Evaluation, Front, Outcome, Told
+from archive.tables import Diagnosis, Episode, Evaluation, Front, Outcome, Tactics, Told
 
 
 class Measured(NamedTuple):
@@ -89,7 +89,7 @@ def add_to_front(archive: Archive, row: Row, beaten: Iterable[str]) -> None:
         connection.execute(update(Front).where(*mine).values(beaten=row["entered"]))
 
 
-# Diagnoses
+# Diagnoses, and what to try when nothing helps
 
 
 def diagnosis(archive: Archive, run_id: int, design: str) -> dict[str, Any] | None:
@@ -99,8 +99,22 @@ def diagnosis(archive: Archive, run_id: int, design: str) -> dict[str, Any] | No
         return unpack(row.profile) if row is not None else None
 
 
+def tactics(archive: Archive, run_id: int, began: int) -> dict[str, str] | None:
+    """What a model would try in a round that began after so many scores, by tactic; none where it was not asked."""
+    with archive.transaction() as session:
+        row = session.get(Tactics, (run_id, began))
+        return unpack(row.notes) if row is not None else None
+
+
 def add_diagnosis(archive: Archive, run_id: int, design: str, profile: dict[str, Any], created: float) -> None:
     """Commit what was found wrong with a design; what is known of it stays as it is."""
     row = {"profile": pack(profile), "author": profile["author"], "created": created}
     with archive.columns() as connection:
         insert_new(connection, Diagnosis, [{"run_id": run_id, "design_id": design, **row}])
+
+
+def add_tactics(archive: Archive, run_id: int, began: int, notes: dict[str, str], author: str, created: float) -> None:
+    """Commit what a model would try in a round; what is known of it stays as it is."""
+    row = {"run_id": run_id, "began": began, "notes": pack(notes), "author": author, "created": created}
+    with archive.columns() as connection:
+        insert_new(connection, Tactics, [row])

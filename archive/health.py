@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -103,22 +103,11 @@ def _pages(path: Path) -> Symptom:
 
 def _content(path: Path, *, mend: bool) -> list[Symptom]:
     """The rules that rows of different tables keep, each looked at after those before it were mended."""
-    with closing(connect(path, "rw" if mend else "ro")) as connection, _all_or_nothing(connection):
+    with closing(connect(path, "rw" if mend else "ro")) as connection, connection:  # all of it, or nothing
+        connection.execute("BEGIN")  # also where only reading is done, so that all rules see the same rows
         connection.create_function("readable", 1, _is_readable, deterministic=True)
         connection.create_function("textual", 1, _is_text, deterministic=True)
         return [_follow(connection, rule, mend=mend) for rule in RULES]
-
-
-@contextmanager
-def _all_or_nothing(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.isolation_level = None
-    connection.execute("BEGIN")
-    try:
-        yield
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
 
 
 def _follow(connection: sqlite3.Connection, rule: Rule, *, mend: bool) -> Symptom:

@@ -31,6 +31,8 @@ STEPS: dict[int, Sequence[str]] = {
         "CREATE INDEX manifest_of_design ON manifest (run_id, design_id)",
         "CREATE TABLE diagnosis (run_id INTEGER NOT NULL, design_id VARCHAR NOT NULL, profile BLOB NOT NULL,"
         " author VARCHAR NOT NULL, created FLOAT NOT NULL, PRIMARY KEY (run_id, design_id))",
+        "CREATE TABLE tactics (run_id INTEGER NOT NULL, began INTEGER NOT NULL, notes BLOB NOT NULL,"
+        " author VARCHAR NOT NULL, created FLOAT NOT NULL, PRIMARY KEY (run_id, began))",
         "CREATE TABLE front (run_id INTEGER NOT NULL, design_id VARCHAR NOT NULL, performance FLOAT NOT NULL,"
         " cost FLOAT NOT NULL, delay FLOAT NOT NULL, entered INTEGER NOT NULL, beaten INTEGER,"
         " PRIMARY KEY (run_id, design_id))",

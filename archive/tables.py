@@ -164,6 +164,18 @@ class Diagnosis(SQLModel, table=True):
     created: float
 
 
+class Tactics(SQLModel, table=True):
+    """What a model would try after improvements had dried up, found once for a round of requests."""
+
+    run_id: int = Field(primary_key=True)
+    began: int = Field(primary_key=True)
+    """How many designs had been told with a score when the round began."""
+    notes: bytes
+    """Compressed JSON: what to do, by the name of the tactic whose requests are told it; empty where it found none."""
+    author: str
+    created: float
+
+
 class Front(SQLModel, table=True):
     """A design that was on its run's Pareto front: when it was told of, no other one was at least as good in all."""
 

@@ -69,7 +69,9 @@ class RunConfig(BaseModel):
     visit_penalty: float = Field(default=0.5, ge=0, description="alma: alpha in gain - alpha * ln(1 + visits)")
     temperature: float = Field(default=0.5, gt=0, description="alma: of the softmax over parents")
     step_size: int = Field(default=5, ge=1, description="alma: parents drawn without replacement in a step")
-    novelty: float = Field(default=0.0, ge=0, description="alma: weight of the rank in being unlike other designs")
+    novelty: float = Field(
+        default=0.0, ge=0, description="alma, empirical-mcts: weight of the rank in being unlike others"
+    )
     elite: int = Field(default=5, ge=1, description="sequential: how many of the best may be parents")
     survivors: int = Field(default=1, ge=1, description="memevolve: K, designs of a generation that have descendants")
     descendants: int = Field(default=3, ge=1, description="memevolve: S, descendants of each of them")

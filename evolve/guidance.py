@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from math import log2
 from typing import TYPE_CHECKING
 
+from archive.fronts import tactics
 from archive.insights import hints
 from evolve.diagnosis import FOCUS
 from evolve.insights import LESSON, Insight, Insights, Situation, Tally
@@ -67,8 +68,9 @@ class Guide:
             brief = _with_hint(brief, number, text)
         if self.config.tactics and ask.parents and (tactic := self.stagnation.tactic()) is not None:
             weights = _times(brief, dict.fromkeys(tactic.operators, TACTIC_FOCUS))
-            note, source = f"tactic, for nothing got better of late: {tactic.note}", f"tactic {tactic.name}"
-            brief = replace(brief, operators=weights, notes=(*brief.notes, note), sources=(*brief.sources, source))
+            sources = f"tactic {tactic.name}", f"round {self.stagnation.began}"
+            notes = (*brief.notes, tactic_note(tactic.name))
+            brief = replace(brief, operators=weights, notes=notes, sources=(*brief.sources, *sources))
         return replace(ask, brief=brief)
 
     def _with_insights(self, brief: Brief, situation: Situation) -> Brief:
@@ -119,7 +121,7 @@ class Guide:
     def asked(self, brief: Brief, told: int) -> None:
         """Note a request that was made when so many scores had been told, now or in an earlier sitting."""
         self._asked.append(brief)
-        for name in _named(brief, "tactic"):
+        for name in named(brief, "tactic"):
             self.stagnation.asked(name, told)
 
     # Telling
@@ -133,10 +135,16 @@ class Guide:
         assert member is not None
         brief = self._asked[member.number - 1]
         known = self._known().known
-        told = [known[int(each)] for each in _named(brief, "insight") if int(each) in known]
-        self.learner.tell(design, population, told, [TACTICS[name].note for name in _named(brief, "tactic")])
+        told = [known[int(each)] for each in named(brief, "insight") if int(each) in known]
+        self.learner.tell(design, population, told, list(self._tactics(brief)))
         if len(population.scores) % EVERY == 0:
             self.commit(len(population.scores))
+
+    def _tactics(self, brief: Brief) -> Iterator[str]:
+        """What a request was told to try, in the words of a model where it found any."""
+        for name, began in zip(named(brief, "tactic"), named(brief, "round"), strict=False):
+            ways = tactics(self.archive, self.run_id, int(began)) or {}
+            yield ways.get(name, TACTICS[name].note)
 
     def commit(self, told: int) -> None:
         """Have what was learned kept, unless an earlier sitting did that."""
@@ -180,8 +188,13 @@ def said_of(text: str, names: Iterable[str]) -> dict[str, int]:
     return found
 
 
-def _named(brief: Brief, kind: str) -> list[str]:
-    """The sources of a brief that are of a kind: numbers of insights and hints, names of tactics."""
+def tactic_note(name: str) -> str:
+    """What a request with a tactic is told."""
+    return f"tactic, for nothing got better of late: {TACTICS[name].note}"
+
+
+def named(brief: Brief, kind: str) -> list[str]:
+    """The sources of a brief that are of a kind: numbers of insights, hints and rounds, names of tactics."""
     pairs = [source.split(" ", 1) for source in brief.sources]
     return [name for each, name in pairs if each == kind]
 

@@ -1,7 +1,8 @@
 """When improvements dry up: three tactics for a few requests each, whatever the strategy.
 
 AdaEvolve (arXiv 2602.20133, level 3) asks for them when the share of improvements in a window falls under .12. Here
-they are structural operators of the genetic proposer, and for a model the same in words. Their outcome is an insight.
+they are structural operators of the genetic proposer; a model is asked what they mean for its search, in
+`evolve.proposers.tactical`. Their outcome is an insight.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Stagnation:
         self._improved: deque[bool] = deque(maxlen=WINDOW)
         self._best: float | None = None
         self._told = 0
-        self._began: int | None = None
+        self.began: int | None = None
         """How many scores had been told when the present round of tactics began."""
         self._tried: list[tuple[str, int]] = []
         """Tactics that were asked for, with how many scores had been told."""
@@ -63,8 +64,8 @@ class Stagnation:
         self._improved.append(self._best is None or score > self._best)
         self._best = score if self._best is None else max(self._best, score)
         dry = len(self._improved) == WINDOW and sum(self._improved) < SHARE * WINDOW
-        if dry and (self._began is None or self._told - self._began >= WINDOW):
-            self._began = self._told
+        if dry and (self.began is None or self._told - self.began >= WINDOW):
+            self.began = self._told
 
     def asked(self, tactic: str, told: int) -> None:
         """Note a request that a tactic was given to, when so many scores had been told."""
@@ -72,8 +73,8 @@ class Stagnation:
 
     def tactic(self) -> Tactic | None:
         """The tactic for the next request, the one that was tried least in this round; none where there is no need."""
-        if self._began is None:
+        if self.began is None:
             return None
-        tried = [name for name, told in self._tried if told >= self._began]
+        tried = [name for name, told in self._tried if told >= self.began]
         left = [tactic for tactic in TACTICS if tried.count(tactic.name) < TRIES]
         return min(left, key=lambda tactic: tried.count(tactic.name), default=None)

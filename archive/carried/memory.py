@@ -113,11 +113,9 @@ class AgentMemory:
 
     def _do(self, entry: dict[str, Any]) -> None:
         design = self._current()
-        try:
-            _apply(design, self._toolkit, entry)
-        except BaseException:  # a call that fails leaves the memory as it was: it is built again when it is wanted
-            self._design = self._episode = None
-            raise
+        self._design = self._episode = None  # a call that fails leaves the memory as it was: it is then built again
+        _apply(design, self._toolkit, entry)
+        self._design = design
         self._note(entry)
         if len(self._entries) % _OFTEN == 0:
             self._shorten()

@@ -18,6 +18,7 @@ from evolve.llm.roles import (
     PROPOSE,
     REFLECT,
     REPAIR,
+    TACTICS,
     models_of,
 )
 
@@ -46,6 +47,7 @@ GUESSES = {
     DIAGNOSE: Guess(0.3, Usage(30_000, 2_000)),
     COMPARE: Guess(1.5, Usage(30_000, 3_000)),
     INSIGHTS: Guess(1, Usage(6_000, 1_000)),
+    TACTICS: Guess(0.05, Usage(20_000, 500)),
     PROPOSE: Guess(15, Usage(30_000, 1_000)),
     MEMORY: Guess(40, Usage(600, 150)),
     EMBED: Guess(40, Usage(400, 0)),

@@ -19,6 +19,7 @@ REFLECT, IMPLEMENT, REPAIR = "reflect", "implement", "repair"
 DIAGNOSE = "diagnose"
 COMPARE = "compare"
 INSIGHTS = "insights"
+TACTICS = "tactics"
 
 STATIC = "static"
 """The embedder that is no language model of a provider."""
@@ -33,6 +34,7 @@ DEFAULTS = {
     DIAGNOSE: Settings(max_tokens=16_000),
     COMPARE: Settings(max_tokens=16_000),
     INSIGHTS: Settings(max_tokens=8_000),
+    TACTICS: Settings(max_tokens=8_000),
     AGENT: Settings(max_tokens=1_024),
     MEMORY: Settings(max_tokens=1_024),
 }
@@ -60,6 +62,8 @@ def models_of(config: RunConfig) -> dict[str, str]:
             found[COMPARE] = proposer
         if config.insights:
             found[INSIGHTS] = proposer
+        if config.tactics:
+            found[TACTICS] = proposer
     if is_spec(config.agent):
         found[AGENT] = config.agent
     if config.memory_model is not None:

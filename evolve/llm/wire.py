@@ -12,7 +12,7 @@ import socket
 import struct
 import threading
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,12 +101,11 @@ class RemoteAsker:
     def _call(self, frame: Json) -> Json:
         try:
             connection = self._take()
-            try:
+            with ExitStack() as broken:
+                broken.callback(connection.close)  # an answer that comes later is for nobody
                 _send(connection, frame)
                 found = _receive(connection)
-            except BaseException:
-                connection.close()  # an answer that comes later is for nobody
-                raise
+                broken.pop_all()
         except (OSError, ValueError, EOFError) as error:
             raise ModelAwayError(
                 f"the run's gateway at {self._place[0]}:{self._place[1]} is not there: {error}"

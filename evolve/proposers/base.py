@@ -40,7 +40,7 @@ class Brief:
     blocks: Mapping[str, float] = field(default_factory=dict)
     """By building block, or range of one of its numbers: how many times it doubles the odds of a design that has it."""
     sources: tuple[str, ...] = ()
-    """What notes and weights come from, such as `insight 12`, `hint 3`, `tactic cross`, so that it can be credited."""
+    """What notes and weights come from, to be credited: `insight 12`, `hint 3`, `tactic cross` and its `round 30`."""
 
     def pack(self) -> dict[str, Any]:
         """As JSON; what is at its default is left out, as in archives from before it was there."""

@@ -18,12 +18,17 @@ NAMES = ("genetic", "PROVIDER:MODEL", "agent:PROVIDER:MODEL")
 def make(config: RunConfig) -> Proposer:
     """The proposer that a run names, which the strategy may have told more; raises `InputError` of an unknown one."""
     proposer = _named(config)
-    if config.strategy != "memevolve":
-        return proposer
-    from evolve.proposers.diagnosing import Diagnosing
+    spec = config.proposer.removeprefix(AGENTIC)
+    model = spec if is_spec(spec) else ""
+    if config.tactics and model:
+        from evolve.proposers.tactical import Tactical
 
-    model = config.proposer.removeprefix(AGENTIC)
-    return Diagnosing(proposer, config.diagnosed, model if is_spec(model) else "")
+        proposer = Tactical(proposer, model)
+    if config.strategy == "memevolve":
+        from evolve.proposers.diagnosing import Diagnosing
+
+        proposer = Diagnosing(proposer, config.diagnosed, model)
+    return proposer
 
 
 def _named(config: RunConfig) -> Proposer:

@@ -47,14 +47,13 @@ class Alma:
         visit_penalty: float,
         temperature: float,
         step_size: int,
-        novelty: tuple[float, Novelty] | None = None,
+        novelty: Novelty | None = None,
     ) -> None:
         self.reward_scale = reward_scale
         self.visit_penalty = visit_penalty
         self.temperature = temperature
         self.step_size = step_size
         self.novelty = novelty
-        """The weight of being unlike other designs, and who knows of it."""
 
     def ask(self, population: Population, rng: np.random.Generator) -> Ask:
         """One parent, and where another design exists a second one as donor for crossings."""
@@ -63,21 +62,14 @@ class Alma:
         free = self._free(population)
         scores, visits = np.array(population.score_column)[free], np.array(population.visit_column)[free]
         settings = (self.reward_scale, self.visit_penalty, self.temperature)
-        odds = parent_probabilities(scores, visits, population.baseline, *settings, self._bonus(population)[free])
+        bonus = self.novelty.bonus(population.designs)[free] if self.novelty is not None else 0.0
+        odds = parent_probabilities(scores, visits, population.baseline, *settings, bonus)
         first = int(free[rng.choice(len(free), p=odds)])
         designs = population.designs
         if len(designs) == 1:
             return Propose((designs[first],))
         second = int(rng.integers(len(designs) - 1))
         return Propose((designs[first], designs[second + (second >= first)]))
-
-    def _bonus(self, population: Population) -> Vector:
-        """For being unlike other designs, shape (designs,)."""
-        if self.novelty is None:
-            return np.zeros(len(population.designs))
-        weight, novelty = self.novelty
-        novelty.take_in(population.designs)
-        return weight * novelty.values()
 
     def _free(self, population: Population) -> np.ndarray[Any, np.dtype[np.intp]]:
         """Places of the designs that were no parents in this step; of all designs where all were."""

@@ -16,6 +16,7 @@ from evolve.strategies.values import Vector, backed_up, rewards, upper_bounds, v
 if TYPE_CHECKING:
     from evolve.comparing import Comparison
     from evolve.strategies.evidence import Evidence
+    from evolve.strategies.novelty import Novelty
 
 ROOT = 0.5
 """Local value of what was compared with nothing."""
@@ -35,7 +36,13 @@ class EmpiricalMcts:
     """
 
     def __init__(
-        self, exploration: float, global_share: float, backup: float, children: int, evidence: Evidence | None = None
+        self,
+        exploration: float,
+        global_share: float,
+        backup: float,
+        children: int,
+        evidence: Evidence | None = None,
+        novelty: Novelty | None = None,
     ) -> None:
         self.exploration = exploration
         self.global_share = global_share
@@ -43,6 +50,8 @@ class EmpiricalMcts:
         self.children = children
         self.evidence = evidence
         """Where comparisons are made; without it no design has a parent."""
+        self.novelty = novelty
+        """Adds to the upper bounds; the paper has none."""
         self.parents: list[int] = []
         """Place of each design's parent, derived from the archive; so is what follows."""
         self.comparisons: list[Comparison | None] = []
@@ -84,6 +93,8 @@ class EmpiricalMcts:
     def _choose(self, population: Population, rng: np.random.Generator) -> int:
         values, visited = self.values(population)
         bounds = upper_bounds(values, visited, self.parents, len(population.asked), self.exploration)
+        if self.novelty is not None:
+            bounds = bounds + self.novelty.bonus(population.designs)
         free = np.array(population.visit_column) < self.children
         if free.any():
             bounds[~free] = -np.inf

@@ -80,16 +80,23 @@ def _distances(points: Vector, point: Vector) -> Vector:
 class Novelty:
     """A run's designs by an embedding of their code and by their scores by task."""
 
-    def __init__(self, evidence: Evidence) -> None:
+    def __init__(self, evidence: Evidence, weight: float) -> None:
         from sandbox.embedding import Embedder
 
         self.evidence = evidence
+        self.weight = weight
+        """What being more unlike the others than all of them adds to a design's value."""
         self._embed = Embedder()
         self._code, self._behaviour = Space(), Space()
         self._tasks: list[str] = []
         self._taken = 0
 
-    def take_in(self, designs: Sequence[str]) -> None:
+    def bonus(self, designs: Sequence[str]) -> Vector:
+        """What each of the designs, all in the order of telling, gets for being unlike the others, shape (designs,)."""
+        self._take_in(designs)
+        return self.weight * (self._code.ranks() + self._behaviour.ranks()) / 2
+
+    def _take_in(self, designs: Sequence[str]) -> None:
         """What was told since the last time, of all designs in the order of telling."""
         for design in designs[self._taken :]:
             scores = self.evidence.scores(design)
@@ -97,10 +104,6 @@ class Novelty:
             self._code.add(np.array(self._embed([self.evidence.archive.exactly(design).source])[0]))
             self._behaviour.add(np.array([scores.get(task, np.nan) for task in self._tasks]))
         self._taken = max(self._taken, len(designs))
-
-    def values(self) -> Vector:
-        """Mean of both ranks, shape (designs,)."""
-        return np.asarray((self._code.ranks() + self._behaviour.ranks()) / 2)
 
     def _all_tasks(self) -> list[str]:
         """Those that select; a design that was dropped played some of them."""

@@ -24,16 +24,16 @@ def make(config: RunConfig, evidence: Evidence | None = None) -> Strategy:
     from evolve.strategies.memevolve import MemEvolve
     from evolve.strategies.novelty import Novelty
 
+    novelty = Novelty(evidence, config.novelty) if config.novelty and evidence is not None else None
     match config.strategy:
         case "alma":
             constants = config.reward_scale, config.visit_penalty, config.temperature, config.step_size
-            novelty = (config.novelty, Novelty(evidence)) if config.novelty and evidence is not None else None
             return Alma(*constants, novelty)
         case "memevolve":
             return MemEvolve(config.survivors, config.descendants, evidence)
         case "empirical-mcts":
             settings = config.exploration, config.global_share, config.backup, config.children
-            return EmpiricalMcts(*settings, evidence)
+            return EmpiricalMcts(*settings, evidence, novelty)
         case "best-of-n":
             return BestOfN()
         case "random":

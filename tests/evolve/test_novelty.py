@@ -38,9 +38,10 @@ def test_what_is_unlike_the_others_is_likelier_to_be_a_parent() -> None:
     assert odds[0] < odds[1] < odds[2]
 
 
-def test_a_run_that_looks_for_novelty_comes_out_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize("strategy", ["alma", "empirical-mcts"])
+def test_a_run_that_looks_for_novelty_comes_out_the_same(strategy: str, tmp_path: Path) -> None:
     shell = Shell(tmp_path)
-    command = ("run", *QUICK, "--reproducible", "--finalists", "0", "--novelty", "2", "--json")
+    command = ("run", *QUICK, "--strategy", strategy, "--reproducible", "--finalists", "0", "--novelty", "2", "--json")
     assert shell.here(*command, "--designs", "5").code == 0
     done = shell.here(*command, "--designs", "10")
     assert (done.code, done.json["run"]) == (0, 1)
