@@ -82,6 +82,7 @@ class RunConfig(BaseModel):
     )
     backup: float = Field(default=0.1, ge=0, le=1, description="empirical-mcts: gamma, what of a child's value goes up")
     children: int = Field(default=2, ge=1, description="empirical-mcts: most requests for children of one design")
+    pe_emp: bool = Field(default=True, description="empirical-mcts: whether what its comparisons find guides it")
     insights: bool = Field(
         default=False, description="whether requests are told what this and earlier runs taught, and their lessons kept"
     )
@@ -153,7 +154,7 @@ FREE = (
 LATER = (
     *("mode", "small", "drop_margin", "memory_model", "memory_tokens", "embedder", "context", "roles"),
     *("survivors", "descendants", "diagnosed", "exploration", "global_share", "backup", "children"),
-    *("insights", "tactics", "novelty"),
+    *("pe_emp", "insights", "tactics", "novelty"),
 )
 """Fields that part runs only where they are not at their default."""
 

@@ -20,6 +20,9 @@ ModeOption = Annotated[str | None, typer.Option(help="static, or dynamic: design
 InsightsOption = Annotated[
     bool | None, typer.Option("--insights/--no-insights", help="Learn from this and earlier runs, and keep it.")
 ]
+PeEmpOption = Annotated[
+    bool | None, typer.Option("--pe-emp/--no-pe-emp", help="empirical-mcts: go by what its comparisons find.")
+]
 TacticsOption = Annotated[
     bool | None, typer.Option("--tactics/--no-tactics", help="Try other operators when nothing gets better.")
 ]

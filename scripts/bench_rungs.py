@@ -12,6 +12,7 @@ The second form goes through the runs of an archive that had no small rung, and 
 for episodes of equal address are equal, so that the same design wins with it and without. A design that is a suspect
 on the rung's tasks by the known episodes would have been dropped at most: whether it would takes new ones of its
 parent. So the best design would have won with the rung as well wherever it is no suspect, given the same proposals.
+It also tells how well a rank on the rung's tasks foretells the rank on all of them, and on the others alone.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +110,10 @@ class Replayed:
     best_by_search_wins: bool
     best_of_finals_wins: bool | None
     """None where there were no finals."""
+    small_and_full: float
+    """Spearman's rank correlation over the designs, of their scores on the rung's tasks with those on all."""
+    small_and_rest: float
+    """The same with those on the other tasks."""
 
 
 def replay(archive: Archive, run: Run, small: int) -> Replayed:
@@ -120,6 +126,7 @@ def replay(archive: Archive, run: Run, small: int) -> Replayed:
     keys: set[bytes | None] = set()
     kept: set[bytes | None] = set()
     suspects, again = set(), set()
+    means: list[tuple[float, ...]] = []
     scored = archive.count_states(run.id)[State.REJECTED] * config.deployment * config.repeats
     rows = candidates(archive, run.id)
     for row in rows:
@@ -130,6 +137,7 @@ def replay(archive: Archive, run: Run, small: int) -> Replayed:
         if is_suspect := upper_bound(differences) < config.drop_margin:
             suspects.add(row.design_id)
             again.add(parent)
+        means.append(tuple(fmean(ours[task] for task in some) for some in (tasks, ours, ours.keys() - tasks)))
         outcomes = archive.outcomes(row.id or 0)
         scored += len(outcomes)
         keys |= {outcome.episode for outcome in outcomes}
@@ -145,7 +153,16 @@ def replay(archive: Archive, run: Run, small: int) -> Replayed:
         len(suspects),
         rows[0].design_id not in suspects,
         ranked[0].design not in suspects if ranked else None,
+        *(rank_correlation(means, other) for other in (1, 2)),
     )
+
+
+def rank_correlation(means: Sequence[tuple[float, ...]], other: int) -> float:
+    """Spearman's, of the first of the designs' means with another one; 0 where all are equal."""
+    from scipy.stats import spearmanr
+
+    found = float(spearmanr([each[0] for each in means], [each[other] for each in means]).statistic)
+    return found if found == found else 0.0
 
 
 def replay_all(path: Path, small: int) -> dict[str, Any]:
@@ -169,7 +186,13 @@ def replay_all(path: Path, small: int) -> dict[str, Any]:
         "same_best_with_reuse": [len(found), len(found)],
         "same_best_with_rung_at_least": [sum(each.best_by_search_wins for each in found), len(found)],
         "same_best_of_finals_with_rung_at_least": [sum(in_finals), len(in_finals)],
+        **{name: _over_runs([getattr(each, name) for each in found]) for name in ("small_and_full", "small_and_rest")},
     }
+
+
+def _over_runs(values: Sequence[float]) -> list[float | None]:
+    found = estimate(values)
+    return [found.mean, *(found.interval or (None, None))]
 
 
 PAYMENTS = ("scored", "paid", "paid_with_rung")

@@ -58,7 +58,7 @@ def models_of(config: RunConfig) -> dict[str, str]:
         found.update(dict.fromkeys((PROPOSE,) if agentic else (REFLECT, IMPLEMENT, REPAIR), proposer))
         if config.strategy == "memevolve":
             found[DIAGNOSE] = proposer
-        if config.strategy == "empirical-mcts":
+        if config.strategy == "empirical-mcts" and config.pe_emp:
             found[COMPARE] = proposer
         if config.insights:
             found[INSIGHTS] = proposer

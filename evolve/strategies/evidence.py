@@ -92,7 +92,7 @@ class Evidence:
     def retrievals(self, design: str) -> list[Retrieval]:
         """What its evaluation keeps of what it told, which is much: it is read anew each time."""
         from archive.fronts import delivered
-        from evolve.evaluation import unpack_told
+        from archive.told import unpack_told
         from evolve.signs import Retrieval
 
         found = []

@@ -43,6 +43,8 @@ class EmpiricalMcts:
         children: int,
         evidence: Evidence | None = None,
         novelty: Novelty | None = None,
+        *,
+        pe_emp: bool = True,
     ) -> None:
         self.exploration = exploration
         self.global_share = global_share
@@ -52,6 +54,8 @@ class EmpiricalMcts:
         """Where comparisons are made; without it no design has a parent."""
         self.novelty = novelty
         """Adds to the upper bounds; the paper has none."""
+        self.pe_emp = pe_emp
+        """Whether comparisons count; without them there is the order by score alone, and no node has a meta-prompt."""
         self.parents: list[int] = []
         """Place of each design's parent, derived from the archive; so is what follows."""
         self.comparisons: list[Comparison | None] = []
@@ -77,6 +81,8 @@ class EmpiricalMcts:
             if self.evidence is not None:
                 comparison = self.evidence.comparer.tell(population.designs[place], population)
             parent = population.places[comparison.rival] if comparison is not None else -1
+            if not self.pe_emp:
+                comparison = None
             self._order.add()
             if comparison is not None and comparison.ours != comparison.theirs:
                 self._order.beat(*((place, parent) if comparison.ours > comparison.theirs else (parent, place)))

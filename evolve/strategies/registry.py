@@ -33,7 +33,7 @@ def make(config: RunConfig, evidence: Evidence | None = None) -> Strategy:
             return MemEvolve(config.survivors, config.descendants, evidence)
         case "empirical-mcts":
             settings = config.exploration, config.global_share, config.backup, config.children
-            return EmpiricalMcts(*settings, evidence, novelty)
+            return EmpiricalMcts(*settings, evidence, novelty, pe_emp=config.pe_emp)
         case "best-of-n":
             return BestOfN()
         case "random":

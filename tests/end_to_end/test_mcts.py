@@ -50,6 +50,17 @@ def test_a_tree_of_another_strategy_has_no_values(finished: Shell) -> None:
     assert "N requests for children" in finished.here("tree").out
 
 
+def test_without_pe_emp_scores_alone_guide_the_tree(shell: Shell) -> None:
+    command = ("run", *SMALL, "--strategy", "empirical-mcts", "--no-pe-emp", "--designs", "6", "--reproducible")
+    assert shell.here(*command, "--finalists", "0", "--workers", "0").code == 0
+    payloads = [json.loads(text) for (text,) in rows(shell.folder / "palimpsest.db", "SELECT payload FROM request")]
+    assert all(payload["brief"] == {"operators": {}} for payload in payloads)
+    nodes = shell.here("tree", "1", "--json").json["nodes"]
+    assert sum(node["parent"] is None for node in nodes) == 1
+    assert all(node["comparison"] is None and node["value"] is not None for node in nodes)
+    assert shell.here("replay", "1", "--json").json["differences"] == []
+
+
 # With a model
 
 needs_sandbox = pytest.mark.skipif(

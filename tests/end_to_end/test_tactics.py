@@ -1,4 +1,4 @@
-"""Where nothing gets better the proposing model is asked once what to try, and that is told to requests of the round."""
+"""Where nothing gets better the proposing model is asked once what to try, and requests of the round are told it."""
 
 from __future__ import annotations
 
