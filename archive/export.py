@@ -8,9 +8,10 @@ import sys
 import textwrap
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeGuard
+from dataclasses import asdict, dataclass
+from typing import Any, TypeGuard
 
+from archive import limited
 from archive.joining import CARRIED, GUEST, Defined, Joined, import_lines, is_ours, resolve
 from archive.parts import Module, imported, own
 from archive.scopes import bound, mentions
@@ -51,9 +52,10 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """The text of an exported module, and what the names of the contract and of its memory are in it."""
+    """The text of an exported module, and what its design, its memory and the names of the contract are in it."""
 
     text: str
+    design: str
     memory: str
     main: str
     names: Mapping[str, str]
@@ -124,8 +126,14 @@ def _takes_ours(statement: ast.Import | ast.ImportFrom) -> bool:
     return any(is_ours(each) for _, each in imported(statement))
 
 
+def export(source: str, class_name: str, card: Card, sample: Mapping[str, object]) -> Exported:
+    """The module of a design, made in a child process; raises `TextError`. `sample` is what its self-test asks."""
+    told = limited.ask("archive.export", [source, class_name, asdict(card), sample])
+    return Exported(**{**told, "requires": tuple(told["requires"])})
+
+
 def module_of(source: str, class_name: str, card: Card, sample: Mapping[str, object]) -> Exported:
-    """The module of a design. `sample` is what its self-test asks."""
+    """The same in this process, which parses the source: for a child, and for sources of our own."""
     design = written(source)
     joined = join(design, class_name, card.design, sample)
     names = {name: joined.name(resolve(GUEST, name)) for name in CONTRACT}
@@ -148,7 +156,8 @@ def module_of(source: str, class_name: str, card: Card, sample: Mapping[str, obj
     code = "\n\n".join(part.rstrip("\n") for part in parts if part.strip())
     needs = requirements(code)
     head = _docstring(card, memory, names, needs)
-    return Exported(f"# SPDX-License-Identifier: Apache-2.0\n\n{head}\n\n{code}\n", memory, main, names, needs)
+    text = f"# SPDX-License-Identifier: Apache-2.0\n\n{head}\n\n{code}\n"
+    return Exported(text, class_name, memory, main, names, needs)
 
 
 def join(design: Written, class_name: str, design_id: str, sample: Mapping[str, object]) -> Joined:
@@ -200,3 +209,12 @@ def clean(text: str) -> str:
     """One line of plain characters: what a design or a model wrote may hold any."""
     kept = "".join(" " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c)[0] != "C")
     return " ".join(kept.split())
+
+
+def _respond(request: Any) -> dict[str, Any]:
+    source, class_name, card, sample = request
+    return asdict(module_of(source, class_name, Card(**card), sample))
+
+
+if __name__ == "__main__":
+    limited.answer(_respond)

@@ -9,7 +9,19 @@ from sqlalchemy import func
 from sqlmodel import and_, col, select
 
 from archive.store import Archive, unpack
-from archive.tables import SCORED, Design, Evaluation, Event, Member, Outcome, Recording
+from archive.tables import (
+    SCORED,
+    Call,
+    Design,
+    Evaluation,
+    Event,
+    Hint,
+    Look,
+    Member,
+    Operation,
+    Outcome,
+    Recording,
+)
 
 PART = 500
 """Keys that one statement asks for."""
@@ -73,6 +85,20 @@ def listing(archive: Archive, run_id: int, role: str, designs: Collection[str] |
         rows = list(connection.execute(members))
     none = [None] * len(of_score)
     return [Listed(*row, *states.get(row[0], ("", "")), *scores.get(row[0], none)) for row in rows]
+
+
+def last_numbers(archive: Archive) -> tuple[int, ...]:
+    """Of the rows that are only ever added: where they are the same, so is what was computed of them."""
+    growing = Event, Evaluation, Call, Operation, Hint, Look
+    newest = [select(func.coalesce(func.max(table.id), 0)).scalar_subquery() for table in growing]
+    with archive.columns() as connection:
+        return tuple(connection.execute(select(*newest)).one())
+
+
+def looks(archive: Archive, run_id: int) -> Sequence[Look]:
+    """The looks at the test tasks for a run, the first one first."""
+    with archive.transaction() as session:
+        return session.exec(select(Look).where(Look.run_id == run_id).order_by(col(Look.id))).all()
 
 
 def beginning(archive: Archive, run_id: int, prefix: str) -> list[str]:

@@ -10,7 +10,7 @@ from sqlmodel import col, select
 
 from archive.database import insert_new
 from archive.store import Archive, Row
-from archive.tables import Hint, Operation
+from archive.tables import Hint, Operation, Request
 
 
 def operations(archive: Archive, until: int | None = None) -> Sequence[Operation]:
@@ -41,6 +41,12 @@ def hints(archive: Archive, run_id: int) -> list[tuple[int, str, int]]:
         return [(number or 0, text, asked) for number, text, asked in connection.execute(kept)]
 
 
+def all_hints(archive: Archive) -> Sequence[Hint]:
+    """Those of all runs, the oldest first."""
+    with archive.transaction() as session:
+        return session.exec(select(Hint).order_by(col(Hint.id))).all()
+
+
 def add_hint(archive: Archive, run_id: int, text: str) -> int:
     """Commit one, and return its number."""
     hint = Hint(run_id=run_id, text=text, asked=archive.count_requests(run_id), created=time.time())
@@ -48,3 +54,14 @@ def add_hint(archive: Archive, run_id: int, text: str) -> int:
         session.add(hint)
         session.flush()
         return hint.id or 0
+
+
+def sourced(archive: Archive, source: str, run_id: int | None = None) -> list[tuple[int, int, str, str]]:
+    """Run, number, payload and result of the answered requests that were told of a source such as `hint 3`."""
+    kept = select(Request.run_id, Request.number, Request.payload, Request.result)
+    kept = kept.where(func.instr(Request.payload, f'"{source}"') > 0, col(Request.result).is_not(None))
+    if run_id is not None:
+        kept = kept.where(Request.run_id == run_id)
+    with archive.columns() as connection:
+        found = connection.execute(kept.order_by(col(Request.run_id), col(Request.number)))
+        return [(run, number, payload, result) for run, number, payload, result in found]

@@ -21,6 +21,12 @@ def module_name(text: str) -> str:
     return name if name.isidentifier() else f"memory_{name}".rstrip("_")
 
 
+def is_ours(folder: Path) -> bool:
+    """Whether a folder holds a package that was written here before."""
+    project = folder / "pyproject.toml"
+    return project.is_file() and f'description = "{_SUMMARY}"' in project.read_text(encoding="utf-8", errors="replace")
+
+
 def write_package(folder: Path, exported: Exported, memory: str | None) -> Path:
     """Write the package into a folder and return its wheel; `memory` is what it has learned, as JSON."""
     name = module_name(folder.resolve().name)

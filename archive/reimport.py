@@ -7,24 +7,18 @@ with it what uses it. The module is only read, never run, and that by a child pr
 from __future__ import annotations
 
 import ast
-import json
 import re
-import resource
-import subprocess
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
-from pathlib import Path
 
+from archive import limited
 from archive.export import BEGAN_WITH, BEGIN, END, Written, join, written
 from archive.joining import CARRIED, GUEST, Defined, import_lines, is_ours, resolve
 from archive.parts import Import, own, read
 from archive.scopes import mentions
 
 MAX_BYTES = 1024 * 1024
-SECONDS = 20
-_MEMORY = 512 * 1024 * 1024
 _CONTRACT = (f"{GUEST}.design", f"{GUEST}.tokens", f"{CARRIED}.toolkit")
 _ID = r"1-[0-9a-f]{64}"
 
@@ -39,26 +33,17 @@ class Restored:
     edited: tuple[str, ...]
 
 
-class NotExportedError(ValueError):
+class NotExportedError(limited.TextError):
     """A text that is no exported module, or one that cannot be a design again; the message says why."""
 
 
 def restore(text: str) -> Restored:
     """Bring a module back, in a child process; raises `NotExportedError`."""
-    root = Path(__file__).resolve().parent.parent
-    command = [sys.executable, "-s", "-P", "-W", "ignore", "-m", "archive.reimport"]
     try:
-        payload = text.encode("utf-8")
-        environment = {"PYTHONPATH": str(root), "PYTHONHASHSEED": "0"}
-        done = subprocess.run(
-            command, input=payload, env=environment, capture_output=True, timeout=SECONDS, check=False
-        )
-        answer = json.loads(done.stdout)
-    except (subprocess.TimeoutExpired, ValueError):
-        raise NotExportedError("reading it takes more than it may") from None
-    if "reason" in answer:
-        raise NotExportedError(answer["reason"])
-    return Restored(answer["source"], answer["design"], tuple(answer["parents"]), tuple(answer["edited"]))
+        told = limited.ask("archive.reimport", text)
+    except limited.TextError as error:
+        raise NotExportedError(str(error)) from None
+    return Restored(told["source"], told["design"], tuple(told["parents"]), tuple(told["edited"]))
 
 
 def restored(text: str) -> Restored:
@@ -218,21 +203,5 @@ def _runs(text: str) -> set[str]:
     return {name for name, _, _ in mentions(tree)}
 
 
-def main() -> None:
-    """Read a module from stdin and write what became of it, as JSON."""
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    try:
-        answer: dict[str, object] = asdict(restored(sys.stdin.buffer.read().decode("utf-8")))
-    except NotExportedError as error:
-        answer = {"reason": str(error)}
-    except SyntaxError as error:
-        answer = {"reason": f"it does not parse: {error.msg} (line {error.lineno})"}
-    except (ValueError, RecursionError, MemoryError) as error:
-        answer = {"reason": f"it cannot be read: {type(error).__name__}"}
-    sys.stdout.write(json.dumps(answer))
-
-
 if __name__ == "__main__":
-    main()
+    limited.answer(lambda text: asdict(restored(text)))

@@ -51,6 +51,10 @@ class TextEnvironment(gymnasium.Env[str, str]):
         """Take a listed action: observation, reward, terminated, truncated, info."""
         raise NotImplementedError
 
+    def close(self) -> None:
+        """Give back what the environment holds."""
+        super().close()
+
 
 class Domain(Protocol):
     """A source of tasks. `version` changes whenever a task, a score or an observation would come out differently.

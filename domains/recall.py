@@ -6,7 +6,7 @@ earlier episodes can score 1 on cues met before, and who does not scores one in 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any, ClassVar
 
@@ -61,6 +61,18 @@ class RecallEnvironment(TextEnvironment):
         }
 
 
+class RecallExpert:
+    """Gives the right answers."""
+
+    def __init__(self, answers: Mapping[str, str]) -> None:
+        self._answers = answers
+
+    def act(self, observation: str, info: Mapping[str, Any]) -> str:
+        """The answer to the cue that the actions name."""
+        cue = info["actions"][0].split()[2]
+        return f"call the {cue} {self._answers[cue]}"
+
+
 class Recall:
     """Answers are fixed by the version; every task is another choice of cues, and no choice occurs twice."""
 
@@ -99,3 +111,7 @@ class Recall:
     def environment(self, spec: TaskSpec) -> RecallEnvironment:
         """Open the task for play."""
         return RecallEnvironment(self.cues(spec), self._answers)
+
+    def expert(self, spec: TaskSpec, environment: TextEnvironment) -> RecallExpert:
+        """Knows all answers."""
+        return RecallExpert(self._answers)

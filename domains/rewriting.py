@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from domains.base import DomainError, Role, TaskSpec
+from domains.base import DomainError, Role, TaskSpec, TextEnvironment
 from domains.rewriting_cubes import LEVELS, ColorCubes
 from domains.rewriting_tmaze import MAX_STEPS, EndlessTMaze
 
@@ -21,6 +21,20 @@ FAMILIES: dict[str, Callable[[int], EndlessTMaze | ColorCubes]] = {
     "tmaze-uniform": partial(EndlessTMaze, uniform=True),
     **{f"cubes-{name}": partial(ColorCubes, level=level) for name, level in LEVELS.items()},
 }
+
+
+class Seer:
+    """Acts by what a perfect memory would tell."""
+
+    def __init__(self, environment: EndlessTMaze | ColorCubes) -> None:
+        self._environment = environment
+
+    def act(self, observation: str, info: Mapping[str, Any]) -> str:
+        """The action that agrees most with the truth."""
+        [truth] = self._environment.truth()
+        parts = truth.partition(": ")[2].split(", ")
+        actions: Sequence[str] = info["actions"]
+        return max(actions, key=lambda action: sum(part in action for part in parts))
 
 
 class Rewriting:
@@ -54,3 +68,8 @@ class Rewriting:
     def environment(self, spec: TaskSpec) -> EndlessTMaze | ColorCubes:
         """Open the task for play."""
         return FAMILIES[spec.family](spec.seed)
+
+    def expert(self, spec: TaskSpec, environment: TextEnvironment) -> Seer:
+        """Sees what is hidden."""
+        assert isinstance(environment, EndlessTMaze | ColorCubes)
+        return Seer(environment)

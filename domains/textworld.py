@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from domains.base import DomainError, Role, TaskSpec
+from domains.base import DomainError, Role, TaskSpec, TextEnvironment
+from domains.textworld_expert import WalkthroughExpert
 from domains.textworld_games import Game, engine_version, generate
 from domains.textworld_play import TextWorldEnvironment
 
@@ -98,3 +99,8 @@ class TextWorld:
         """Open the task for play, generating its game first where need be."""
         self.prepare([spec])
         return TextWorldEnvironment(self.game(spec).path(), self.max_steps)
+
+    def expert(self, spec: TaskSpec, environment: TextEnvironment) -> WalkthroughExpert:
+        """Follows the walkthrough that the generator wrote down."""
+        assert isinstance(environment, TextWorldEnvironment)
+        return WalkthroughExpert(environment)

@@ -94,6 +94,8 @@ class GameGraph:
         self._positions: dict[tuple[Situation, frozenset[int], int, bytes], Position] = {}
         self.goal = tidy(self._game.objective)
         self.most_points = int(self._game.max_score)
+        self.walkthrough: list[str] = list(self._game.walkthrough or ())
+        """Commands that win, which the generator wrote down; some may not be listed when their turn comes."""
         self._conditions = [
             (number, event.condition)
             for number, quest in enumerate(self._game.quests)

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from evolve import cli_exchange, cli_history, cli_insights, cli_search
+from evolve import cli_dashboard, cli_domains, cli_exchange, cli_history, cli_insights, cli_search, cli_see
 from evolve.errors import InputError, StandstillError
 from evolve.options import (
     ARCHIVE,
@@ -27,6 +27,7 @@ from evolve.options import (
     MemoryModelOption,
     MemoryTokensOption,
     ModeOption,
+    PeEmpOption,
     PricesOption,
     RolesOption,
     RunOption,
@@ -80,7 +81,7 @@ def run(
     visit_penalty: Annotated[float | None, typer.Option(help="alma: alpha of its selection formula.")] = None,
     temperature: Annotated[float | None, typer.Option(help="alma: temperature of its softmax.")] = None,
     step_size: Annotated[int | None, typer.Option(help="alma: parents drawn without replacement.")] = None,
-    novelty: Annotated[float | None, typer.Option(help="alma: weight of being unlike other designs.")] = None,
+    novelty: Annotated[float | None, typer.Option(help="alma, empirical-mcts: weight of being unlike others.")] = None,
     elite: Annotated[int | None, typer.Option(help="sequential: how many of the best may be parents.")] = None,
     survivors: Annotated[int | None, typer.Option(help="memevolve: how many have descendants at a time.")] = None,
     descendants: Annotated[int | None, typer.Option(help="memevolve: how many each of them has.")] = None,
@@ -89,6 +90,7 @@ def run(
     global_share: Annotated[float | None, typer.Option(help="empirical-mcts: alpha, of global ranks.")] = None,
     backup: Annotated[float | None, typer.Option(help="empirical-mcts: gamma, of children's values.")] = None,
     children: Annotated[int | None, typer.Option(help="empirical-mcts: most that one design has.")] = None,
+    pe_emp: PeEmpOption = None,
     insights: InsightsOption = None,
     tactics: TacticsOption = None,
     memory_model: MemoryModelOption = None,
@@ -201,8 +203,9 @@ def costs(
         commands.show_costs(archive, run_number, commands.Wanted(by, calls, count), as_json=as_json)
 
 
-for command in (*cli_history.COMMANDS, *cli_search.COMMANDS, *cli_insights.COMMANDS):
+for command in (*cli_history.COMMANDS, *cli_search.COMMANDS, *cli_insights.COMMANDS, *cli_see.COMMANDS):
     app.command()(command)
+app.command()(cli_dashboard.dashboard)
 app.add_typer(cli_insights.app, name="insights")
 
 
@@ -310,14 +313,12 @@ def replay(
 
 app.command()(cli_exchange.export)
 app.command("import")(cli_exchange.import_)
+app.command()(cli_exchange.serve)
+app.command()(cli_exchange.minimise)
 
 
-@app.command()
-def domains(as_json: JsonOption = False) -> None:
-    """List the domains, whether they are installed, and how many tasks each role has."""
-    from evolve.commands.inspect import list_domains
-
-    list_domains(as_json=as_json)
+app.add_typer(cli_domains.app, name="domains")
+app.command()(cli_domains.play)
 
 
 @app.command()

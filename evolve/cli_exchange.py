@@ -10,11 +10,14 @@ import typer
 from evolve.errors import InputError
 from evolve.options import (
     ARCHIVE,
+    AddressOption,
     ArchiveOption,
+    DollarsOption,
     JsonOption,
     RunOption,
     RuntimeOption,
     SandboxOption,
+    TokensOption,
     UnsafeOption,
     WorkersOption,
 )
@@ -80,3 +83,68 @@ def import_(
     import_file(
         file, to, archive, run_number, flags, force=force, submit=submit, allow_unsafe=allow_unsafe, as_json=as_json
     )
+
+
+def serve(
+    design: Annotated[str, typer.Argument(help="The leading characters of a design's id, or a module or design file.")],
+    over_mcp: Annotated[
+        bool, typer.Option("--mcp", help="Over the Model Context Protocol, on stdin and stdout.")
+    ] = False,
+    memory: Annotated[Path | None, typer.Option(help="Keep what it learns in this JSON file.")] = None,
+    archive: ArchiveOption = ARCHIVE,
+    sandbox: SandboxOption = None,
+    runtime: RuntimeOption = None,
+    allow_unsafe: UnsafeOption = False,
+) -> None:
+    """Serve a design's memory to any agent: tools retrieve, update, manage and save. The design runs in the sandbox.
+
+    The file is what `save` of the exported module writes, and what `export --with-memory` brings along; it is written
+    after each change.
+
+    Example: evolve serve 1-84f2 --mcp --memory memory.json
+    """
+    from evolve.commands.export import Sandbox
+    from evolve.commands.serve import serve_design
+
+    if not over_mcp:
+        raise InputError("say over which protocol the memory is to be served; there is --mcp")
+    serve_design(design, archive, memory, Sandbox(sandbox, runtime, allow_unsafe))
+
+
+def minimise(
+    design: Annotated[str, typer.Argument(help="The leading characters of a design's id.")],
+    archive: ArchiveOption = ARCHIVE,
+    run_number: RunOption = None,
+    margin: Annotated[float, typer.Option(min=0, max=1, help="How much worse on average it may become.")] = 0.0,
+    trials: Annotated[int, typer.Option(min=0, help="Smaller designs to try; 0: only what its parts are worth.")] = 400,
+    to: Annotated[Path | None, typer.Option(help="Also write what is left to this file.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+    budget_usd: DollarsOption = None,
+    budget_tokens: TokensOption = None,
+    sandbox: SandboxOption = None,
+    runtime: RuntimeOption = None,
+    workers: WorkersOption = None,
+    ray_address: AddressOption = None,
+    allow_unsafe: UnsafeOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Take out of a design whatever its score does not need, and show what each part of the rest is worth.
+
+    The deployment tasks of its run decide, each trial paired with the whole design; the confirmation tasks confirm what
+    is left, once. What is left is a design whose parent is the whole one. Exit code 1 where it is not confirmed. Given
+    again after an interruption it goes on.
+
+    Example: evolve minimise 1-84f2 --to smaller.py
+    """
+    from evolve.commands.minimise import Wanted, minimise_design
+
+    flags = {
+        "sandbox": sandbox,
+        "runtime": runtime,
+        "workers": workers,
+        "ray_address": ray_address,
+        "budget_usd": budget_usd,
+        "budget_tokens": budget_tokens,
+    }
+    wanted = Wanted(margin, trials, to, force)
+    minimise_design(design, archive, run_number, wanted, flags, allow_unsafe=allow_unsafe, as_json=as_json)

@@ -6,12 +6,12 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from archive.told import Packed, began_with, pack_told
 from evolve.jobs import BuildJob, Built, Effort, EpisodeOrder, Lived, LiveJob, PlayJob, PrepareJob
 from evolve.statistics import Passes, Scores
-from sandbox.guest import Item, Retrieved
+from sandbox.guest import Retrieved
 
 if TYPE_CHECKING:
     from evolve.plan import Plan
@@ -42,11 +42,6 @@ class Thought:
 Need = BuildJob | LiveJob | PrepareJob | PlayJob | Episodes | Thought
 
 
-Told = list[Any]
-"""What an episode was told, as JSON: the items it began with, where nothing followed; else the changes, each as a pair
-of its step and its items. An item is its text, or a pair (id, text) where its id is not the one that its text gives."""
-
-
 @dataclass(frozen=True, slots=True)
 class Scored:
     """One scored episode; `key` is none where the retrieval failed."""
@@ -64,7 +59,7 @@ class Verdict:
     """What an evaluation came to."""
 
     episodes: Sequence[Scored]
-    told: Mapping[bytes, Told]
+    told: Mapping[bytes, Packed]
     """What was told, by address."""
     tokens: float
     """Retrieved tokens an episode, on average."""
@@ -189,44 +184,7 @@ def _score_live(lived: Lived) -> Verdict:
     return Verdict(episodes, told, tokens, cut, lived.effort, signature(lived))
 
 
-def began_with(items: Sequence[Item]) -> tuple[Retrieved, ...]:
-    """What was told where nothing followed after the start."""
-    return (Retrieved(0, tuple(items)),) if items else ()
-
-
-def pack_told(told: Sequence[Retrieved]) -> Told:
-    """What an episode was told, as the archive keeps it."""
-    packed = [[_pack_item(item) for item in change.items] for change in told]
-    if all(change.step == 0 for change in told):
-        return packed[0] if packed else []
-    return [[change.step, items] for change, items in zip(told, packed, strict=True)]
-
-
-def unpack_told(told: Told) -> tuple[Retrieved, ...]:
-    """The inverse of `pack_told`.
-
-    >>> unpack_told([["i7", "take it"]])
-    (Retrieved(step=0, items=(Item(id='i7', text='take it'),)),)
-    """
-    if told and not isinstance(told[0], str) and isinstance(told[0][0], int):
-        return tuple(Retrieved(step, tuple(map(_unpack_item, items))) for step, items in told)
-    return began_with([_unpack_item(item) for item in told])
-
-
-def _pack_item(item: Item) -> str | list[str]:
-    return item.text if item.id == _id_of(item.text) else [item.id, item.text]
-
-
-def _unpack_item(packed: str | list[str]) -> Item:
-    return Item.of(packed) if isinstance(packed, str) else Item(*packed)
-
-
-@lru_cache(maxsize=1 << 14)
-def _id_of(text: str) -> str:
-    return Item.of(text).id
-
-
-def _address(told: Sequence[Retrieved]) -> tuple[bytes, Told]:
+def _address(told: Sequence[Retrieved]) -> tuple[bytes, Packed]:
     """What was told with its address."""
     packed = pack_told(told)
     return hashlib.blake2b(json.dumps(packed).encode(), digest_size=8).digest(), packed

@@ -202,12 +202,16 @@ class History:
 
     def collection(self) -> Iterator[Watched]:
         """The episodes that fill every memory, as far as they are played."""
+        collected = self.collected()
+        for key, value in trajectories(self.archive, list(collected)):
+            yield Watched("", collected[key][1], frames.unpack(Trajectory, value))
+
+    def collected(self) -> dict[bytes, tuple[str, int]]:
+        """The keys of these, played or not, with their tasks and repeats."""
         if self._plan is None:
-            return
-        orders = {order.key: order for order in self._plan.collect()}
-        for key, value in trajectories(self.archive, list(orders)):
-            repeat = orders[key].seed - self._plan.first_seed - COLLECTION_SEEDS
-            yield Watched("", repeat, frames.unpack(Trajectory, value))
+            return {}
+        first = self._plan.first_seed + COLLECTION_SEEDS
+        return {order.key: (order.spec.id, order.seed - first) for order in self._plan.collect()}
 
 
 def history_of(archive: Archive, run_id: int, config: RunConfig, known: Collection[str] | None = None) -> History:

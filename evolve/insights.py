@@ -192,6 +192,8 @@ class Insights:
         self.archive = archive
         self.known: dict[int, Insight] = {}
         """By number."""
+        self.ever: dict[int, Insight] = {}
+        """The same with those that were deleted or merged, as they were last."""
         self.runs: dict[int, int | None] = {}
         """The run that last said something of an insight."""
         self.order: list[tuple[int, str]] = []
@@ -209,7 +211,7 @@ class Insights:
                 self.known.pop(target, None)
         if row.insight:
             place = targets[0] if row.kind == "modify" else number
-            self.known[place] = Insight.unpack(unpack(row.insight), place)
+            self.known[place] = self.ever[place] = Insight.unpack(unpack(row.insight), place)
             self.runs[place] = row.run_id
             if row.run_id is not None:
                 entry = row.run_id, self.known[place].situation.domain

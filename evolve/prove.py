@@ -76,17 +76,17 @@ class Answers:
     """The built memory, where it was asked for."""
 
 
-def guests(backend: Backend, *, sample: bool = False) -> Pool:
-    """Guests for proofs; for the self-test's `sample` they embed as an exported module does there."""
+def guests(backend: Backend, limits: Limits = LIMITS, *, sample: bool = False) -> Pool:
+    """Guests for modules; for the self-test's `sample` they embed as an exported module does there."""
     from sandbox.pool import Pool
 
     if sample:
         from archive.carried.selftest import sample_embed
 
-        return Pool(backend, LIMITS, embed=sample_embed, embed_allowance=_ALLOWANCE)
+        return Pool(backend, limits, embed=sample_embed, embed_allowance=_ALLOWANCE)
     from sandbox.embedding import Embedder
 
-    return Pool(backend, LIMITS, size=2, embed=Embedder(), embed_allowance=_ALLOWANCE)
+    return Pool(backend, limits, size=2, embed=Embedder(), embed_allowance=_ALLOWANCE)
 
 
 def told_by(pool: Pool, source: str, learned: Sequence[Trajectory], questions: Sequence[Question]) -> Answers:
@@ -217,9 +217,10 @@ def _shown(item: Item | None) -> str:
     return f"{item.text[:100]!r} (id {item.id!r})" if item is not None else "nothing"
 
 
-def adapter(exported: Exported) -> str:
-    """A design that does what an exported module does, and tells only what a saved and loaded one tells too."""
-    return _ADAPTER.format(module=exported.text, memory=exported.memory, names=dict(exported.names), seed=SEED)
+def adapter(exported: Exported, *, checked: bool = True) -> str:
+    """A design that does what an exported module does; `checked`, it tells only what a saved and loaded one tells."""
+    names = {"memory": exported.memory, "design": exported.design, "names": dict(exported.names)}
+    return _ADAPTER.format(module=exported.text, seed=SEED, checked=checked, **names)
 
 
 _ADAPTER = """\
@@ -232,18 +233,19 @@ from sandbox.guest import Item, Memory, MemoryDesign
 
 MODULE = {module!r}
 NAMES = {names!r}
+CODE = sys.modules["exported"] = ModuleType("exported")
+CODE.__file__ = "exported.py"
+exec(compile(MODULE, "exported.py", "exec"), vars(CODE))
 
 
 class OfModule(MemoryDesign):
-    phases = frozenset({{"begin", "step"}})
+    instructions = CODE.{design}.instructions
+    phases = CODE.{design}.phases
 
     def __init__(self, toolkit):
         super().__init__(toolkit)
-        self.code = sys.modules["exported"] = ModuleType("exported")
-        self.code.__file__ = "exported.py"
-        exec(compile(MODULE, "exported.py", "exec"), vars(self.code))
         self.functions = toolkit.llm if toolkit.has_llm else None, toolkit.embed
-        self.memories = [self.code.{memory}(*self.functions, {seed})]
+        self.memories = [CODE.{memory}(*self.functions, {seed})]
 
     def update(self, trajectory):
         self.memories[0].update(self.converted(trajectory))
@@ -255,25 +257,26 @@ class OfModule(MemoryDesign):
         return self.memories[0].dump()
 
     def load(self, state):
-        self.memories = [self.code.{memory}.restored(state, *self.functions)]
+        self.memories = [CODE.{memory}.restored(state, *self.functions)]
 
     def observe(self, step):
         for memory in self.memories:
             memory.observe(self.converted(step))
 
     def retrieve(self, query):
-        if len(self.memories) == 1:
+        if {checked} and len(self.memories) == 1:
             state = json.loads(json.dumps(self.memories[0].dump(), allow_nan=False))
-            self.memories.append(self.code.{memory}.restored(state, *self.functions))
+            self.memories.append(CODE.{memory}.restored(state, *self.functions))
         asked = self.converted(query)
-        first, second = ([(item.id, item.text) for item in each.retrieve(asked)] for each in self.memories)
-        if first != second:
-            raise AssertionError(f"saved and loaded again it tells {{second!r}} in place of {{first!r}}")
+        first, *others = ([(item.id, item.text) for item in each.retrieve(asked)] for each in self.memories)
+        for second in others:
+            if first != second:
+                raise AssertionError(f"saved and loaded again it tells {{second!r}} in place of {{first!r}}")
         return Memory(Item(*item) for item in first)
 
     def converted(self, value):
         if is_dataclass(value):
-            kind = getattr(self.code, NAMES[type(value).__name__])
+            kind = getattr(CODE, NAMES[type(value).__name__])
             return kind(*(self.converted(getattr(value, each.name)) for each in fields(value)))
         return tuple(map(self.converted, value)) if isinstance(value, tuple) else value
 """

@@ -59,9 +59,9 @@ def questions(archive: Archive, run: Run, design: str, learned: Sequence[Traject
 
 def _recorded(archive: Archive, run: Run, design: str) -> list[Question]:
     """The deployment tasks with what was delivered for them, where a memory built as it was then can be asked now."""
+    from archive.told import unpack_told
     from domains import registry as domains
     from domains.base import DomainError, Role
-    from evolve.evaluation import unpack_told
     from evolve.play import introduce
 
     assert run.id is not None

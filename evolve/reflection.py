@@ -6,7 +6,8 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from evolve.evaluation import Episodes, Need, examine, score, unpack_told
+from archive.told import unpack_told
+from evolve.evaluation import Episodes, Need, examine, score
 from evolve.jobs import Built
 from sandbox.guest import Retrieved, Trajectory, frames
 

@@ -122,10 +122,12 @@ def over_seeds(rows: Rows) -> Estimate:
 
 
 def pairs(sides: Mapping[str, Rows]) -> list[Pair]:
-    """Every two sides, paired by seed and task. Of one seed it is the signed-rank test over its tasks."""
+    """Every two sides that share tasks, paired by seed and task. Of one seed it is the signed-rank test over tasks."""
     found = []
     for (first, ours), (second, theirs) in combinations(sides.items(), 2):
         gaps = [differences(one, other) for one, other in zip(ours, theirs, strict=True)]
+        if not all(gaps):  # finals of another size played other tasks
+            continue
         p = significance(_table(gaps)) if len(gaps) > 1 else signed_rank(ours[0], theirs[0])
         found.append(Pair(first, second, over_seeds(gaps), p, p))
     adjusted = holm({f"{number:04d}": pair.p for number, pair in enumerate(found)})
@@ -197,7 +199,7 @@ def read_sides(archive: Archive, runs: Sequence[Run]) -> tuple[list[Side], list[
     Raises `InputError` where runs cannot be compared, naming what differs.
     """
     configs = {_number(run): RunConfig.model_validate_json(run.config) for run in runs}
-    _refuse_unlike(runs, configs)
+    refuse_unlike(runs, configs)
     grouped: dict[tuple[str, int], dict[int, int]] = {}
     seen: Counter[tuple[str, int]] = Counter()
     for number, config in configs.items():
@@ -221,7 +223,7 @@ def _number(run: Run) -> int:
     return run.id
 
 
-def _refuse_unlike(runs: Sequence[Run], configs: Mapping[int, RunConfig]) -> None:
+def refuse_unlike(runs: Sequence[Run], configs: Mapping[int, RunConfig]) -> None:
     """Refuse runs that search for different things."""
     facts = {
         _number(run): {
@@ -264,21 +266,24 @@ def _names(configs: Sequence[RunConfig]) -> list[str]:
 
 
 def _setting(name: str, value: Any) -> str:
-    flag = f"--{name.replace('_', '-')}"
-    return flag if value is True else f"{flag} {value}"
+    flag = name.replace("_", "-")
+    if isinstance(value, bool):
+        return f"--{flag}" if value else f"--no-{flag}"
+    return f"--{flag} {value}"
 
 
 def course(archive: Archive, run_id: int, config: RunConfig) -> Course:
     """How a run went; raises `InputError` where it has no baseline yet to compare with."""
     from archive.curves import payments, scored
     from archive.tables import SCORED
+    from evolve.llm.models import is_spec
     from evolve.llm.roles import AGENT
 
     without = baseline_scores(archive, run_id).get("no_memory")
     if without is None:
         raise InputError(f"run {run_id} has not evaluated its baselines yet; go on with it first")
     states = {design: state for design, (state, _) in archive.states(run_id).items()}
-    rows = scored(archive, run_id)
+    rows = scored(archive, run_id, priced=is_spec(config.agent))
     if config.reproducible:  # a strategy was told in this order, whenever the workers were done
         rows = sorted(rows, key=lambda row: row.number)
     floor = fmean(without.values())

@@ -28,10 +28,10 @@ from sqlmodel import SQLModel
 
 from archive.store import Archive, pack
 from archive.tables import Design, Episode, Evaluation, Event, Member, Outcome, Parent, Request, State, Told
+from archive.told import began_with, pack_told
 from domains.base import Role
 from evolve.asking import Conversation
 from evolve.config import RunConfig
-from evolve.evaluation import began_with, pack_told
 from evolve.proposers.base import Brief
 from evolve.proposers.genetic import GeneticProposer
 from evolve.proposers.registry import make as make_proposer

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 
 def load(name: str, asker: Asker | None = None, settings: Settings | None = None) -> Agent:
-    """The agent of a name: `lexical`, or a language model's, which plays through `asker` with these settings.
+    """The agent of a name: ours, a language model's, which plays through `asker` with these settings, or another's.
 
-    An unknown name is an `InputError` that says what there is.
+    Others' are what `package.module:factory` returns, and the entry points of installed packages; where a name is also
+    one of ours, that is meant. An unknown name is an `InputError` that says what there is.
     """
     if name == "lexical":
         from evolve.agents.lexical import LexicalAgent
@@ -24,7 +25,7 @@ def load(name: str, asker: Asker | None = None, settings: Settings | None = None
     from evolve.llm.roles import AGENT, DEFAULTS
 
     if not is_spec(name):
-        raise InputError(f"there is no agent {name!r}; choose lexical, or a language model: {FORMS}")
+        return _outside(name, FORMS)
     settings = settings or DEFAULTS[AGENT]
     if parse(name).provider == "local":
         from evolve.agents.completion import CompletionAgent
@@ -33,3 +34,17 @@ def load(name: str, asker: Asker | None = None, settings: Settings | None = None
     from evolve.agents.react import ReactAgent
 
     return ReactAgent(name, settings, asker)
+
+
+def _outside(name: str, models: str) -> Agent:
+    from domains.factories import FORM, offered
+    from evolve.agents.outside import GROUP
+    from evolve.agents.outside import load as load_outside
+
+    agent = load_outside(name)
+    if agent is None:
+        known = ", ".join(["lexical", *offered(GROUP)])
+        raise InputError(
+            f"there is no agent {name!r}; choose {known}, one of your own as {FORM}, or a language model: {models}"
+        )
+    return agent

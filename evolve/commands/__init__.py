@@ -1,9 +1,9 @@
 """What the CLI's commands do. Only these modules write to the terminal, all of them through `evolve.commands.show`.
 
-With `--json` a command writes one JSON value to standard output and nothing else; progress and complaints go to
-standard error. An *estimate* is `{"mean", "interval": [low, high], "n"}`: a mean over n tasks, in dynamic mode over n
-passes, with its 95 % interval, which is null where n is 1; it is null where there is none. A *design* is named by its
-whole id. Times are ISO 8601 in UTC, durations in seconds.
+With `--json` a command writes one JSON value to standard output, `log` one a line, and nothing else; progress and
+complaints go to standard error. An *estimate* is `{"mean", "interval": [low, high], "n"}`: a mean over n tasks, in
+dynamic mode over n passes, with its 95 % interval, which is null where n is 1; it is null where there is none. A
+*design* is named by its whole id. Times are ISO 8601 in UTC, durations in seconds.
 
 run, top    `run`, `status`, `domain`, `strategy`, `designs` (asked for), `evaluated`, `failed`, `rejected` (they told
             just what another one tells), `dropped` (on the small rung), `audited` (would have been dropped, and went
@@ -68,6 +68,10 @@ insights    `list`: a list of `insight` (its number), `kind` (operator, block, r
             `modified`
 hint        `hint` (its number), `run`; without a text a list of `hint`, `text`, `asked` (after how many requests),
             `designs` (asked with it), `gain` (estimate over designs, over what they were asked of)
+log         a line of JSON for each thing that happened, and at the end one of the kind `status`: `time` (null where it
+            was not kept), `kind` (event, score, calls, insight, hint, look, request, status) and the fields that
+            `archive.log.Happening` lists
+report      `run`, `file`, `bytes`
 elites      `run`, `quality` (sum of the niches' gains over no memory), `niches`: a list of `store`, `tokens` (from,
             to), `designs` (how many), and of the best of them `design`, `score`, `interval`, `n`, `retrieved` (tokens)
 diff        `a`, `b`, `equal`, `diff` (unified; of foreign code both in one layout, without comments)
@@ -93,7 +97,19 @@ export      `design`, `run`, `path`, `wheel` (of a package; or null), `memory` (
             answer the archive held, `seconds`; or null), `seconds`; with --tree `run`, `folder`, `files`
 import      `design`, `exported_as` (its design then), `edited`, `blocks` (edited, and now the design's own), `parents`,
             `run` (has the first of them; or null), `file`; with --submit what `submit` has
-domains     a list of `domain`, `version`, `installed`, `roles` (tasks by role), `max_steps`, `licence`, `summary`
+minimise    `design` (what is left), `source_of` (the whole one), `run` (that the trials are in), `lines`,
+            `lines_before`, `removed` (labels, in the order in which it went), `trials`, `is_minimal` (false where the
+            trials were used up), `score`, `difference` (estimate, paired with the whole, on the tasks that decided),
+            `same` (it tells just the same), `confirmed` (the same on confirmation tasks; null where one failed there),
+            `is_confirmed`, `parts`: a list of `part`, `line`, `without` (score), `difference` (estimate; both null
+            where it does not run without), `failure`; `source`
+serve       nothing: standard output is the protocol's
+domains     a list of `domain`, `version`, `installed`, `roles` (tasks by role), `max_steps`, `licence`, `summary`,
+            `reward` (what the score is), `comparable` (whether with published scores, and why), `origin` (ours, or the
+            package or file that brings it), `remedy` (why it can not be played here, and what mends that); with check
+            `domain`, `version`, `passed`, `checks`: a list of `name`, `passed`, `detail`; `seconds`
+play        `domain`, `task`, `seed`, `score`, `won`, `over` (false where it was left), `steps`: a list of `action`,
+            `reward`; `design` (or null) and `told`: a list of `step` and `items`, a list of `id`, `text`
 doctor      `usable`, `findings`: a list of `name`, `ok`, `needed`, `detail`, `remedy`; of an archive: `usable` (as it
             is left), `copy` (path of the archive as it was before something was mended; or null), `findings`: a list
             of `name`, `ok` (it was, or it is mended), `detail`, `mended` (what was done), `remedy` (what a person can)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,33 +30,52 @@ TITLES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Sides, the best first, by all that they are compared by."""
+
+    sides: Sequence[Side]
+    found: Mapping[str, Mapping[str, Rows]]
+    axis: Axis
+    budget: float
+    left_out: Sequence[int]
+    curves: Curves
+
+
 def show_comparison(
     path: Path, numbers: Sequence[int], by: str, picture: Path | None = None, *, as_json: bool = False
 ) -> None:
     """The sides that runs form; all of an archive where none is named."""
     from evolve.plotting import draw, refuse_unwritable
-    from evolve.sides import chief, common_budget, curve, measures, over_seeds, read_sides
 
     axis = _axis(by)
     if picture is not None:
         refuse_unwritable(picture)
     with reading(path) as archive:
-        sides, left_out = read_sides(archive, _chosen(archive, numbers))
-        budget = common_budget(sides, axis)
-        found = measures(archive, sides, axis, budget)
+        compared = compare_runs(archive, numbers, by)
+    if as_json:
+        say_json(compared_json(compared))
+    else:
+        _print(compared)
+        say_heading(f"Gain of the best so far over no memory, in the search, along {axis}")
+        say(plot(compared.curves, axis))
+        print_pairs(compared.found)
+    if picture is not None:
+        draw(picture, compared.curves, axis, "gain over no memory of the best so far")
+
+
+def compare_runs(archive: Archive, numbers: Sequence[int], by: str) -> Compared:
+    """The same, computed; raises `InputError` where runs cannot be compared."""
+    from evolve.sides import chief, common_budget, curve, measures, over_seeds, read_sides
+
+    axis = _axis(by)
+    sides, left_out = read_sides(archive, _chosen(archive, numbers))
+    budget = common_budget(sides, axis)
+    found = measures(archive, sides, axis, budget)
     sides = sorted(sides, key=lambda side: -over_seeds(found[chief(found)][side.name]).mean)
     ranked = [side.name for side in sides]
     found = {measure: {name: rows[name] for name in ranked if name in rows} for measure, rows in found.items()}
-    curves = {side.name: curve(side, axis, budget) for side in sides}
-    if as_json:
-        say_json({**_json(sides, found, axis, budget, left_out), "curves": _curves_json(curves)})
-    else:
-        _print(sides, found, axis, budget, left_out)
-        say_heading(f"Gain of the best so far over no memory, in the search, along {axis}")
-        say(plot(curves, axis))
-        print_pairs(found)
-    if picture is not None:
-        draw(picture, curves, axis, "gain over no memory of the best so far")
+    return Compared(sides, found, axis, budget, left_out, {side.name: curve(side, axis, budget) for side in sides})
 
 
 def _axis(by: str) -> Axis:
@@ -80,9 +100,8 @@ def _chosen(archive: Archive, numbers: Sequence[int]) -> list[Run]:
     return found
 
 
-def _print(
-    sides: Sequence[Side], found: Mapping[str, Mapping[str, Rows]], axis: Axis, budget: float, left_out: Sequence[int]
-) -> None:
+def _print(compared: Compared) -> None:
+    sides, found, axis, budget = compared.sides, compared.found, compared.axis, compared.budget
     courses = [course for side in sides for course in side.courses]
     seeds = ", ".join(str(course.seed) for course in sides[0].courses)
     counted = f"{len(courses)} runs at {_number(budget, axis)} each" if len(courses) > 1 else _number(budget, axis)
@@ -99,34 +118,27 @@ def _print(
         for mark, side in zip(_marks(sides), sides, strict=True)
     ]
     say_table(headings, rows)
-    for sentence in _notes(
-        sides, courses, axis, budget, left_out, has_finals=bool(found["confirmed"] or found["test"])
-    ):
-        say(sentence)
+    if sentences := notes(compared):
+        say("\n" + "\n".join(sentences))
 
 
-def _notes(
-    sides: Sequence[Side],
-    courses: Sequence[Course],
-    axis: Axis,
-    budget: float,
-    left_out: Sequence[int],
-    *,
-    has_finals: bool,
-) -> list[str]:
+def notes(compared: Compared) -> list[str]:
     """What a reader has to know of these figures."""
-    notes = [f"Left out, for their search seeds are not those of all sides: runs {', '.join(map(str, left_out))}."]
-    notes = notes if left_out else []
+    sides, axis, budget, left_out = compared.sides, compared.axis, compared.budget, compared.left_out
+    courses = [course for side in sides for course in side.courses]
+    told = [f"Left out, for their search seeds are not those of all sides: runs {', '.join(map(str, left_out))}."]
+    told = told if left_out else []
     longest = max(course.total.on(axis) for course in courses)
     if longest > budget:
         least = next(course.run for course in courses if course.total.on(axis) == budget)
         more = f"Run {least} had no more than that; others had up to {_number(longest, axis)}"
-        notes.append(f"{more}, from all of which their finals chose." if has_finals else f"{more}.")
+        has_finals = bool(compared.found["confirmed"] or compared.found["test"])
+        told.append(f"{more}, from all of which their finals chose." if has_finals else f"{more}.")
     if len(sides[0].courses) == 1:
-        notes.append("One search seed: intervals are over tasks, and say nothing of what another seed would find.")
+        told.append("One search seed: intervals are over tasks, and say nothing of what another seed would find.")
     if not CONTROLS & {side.name.partition(" ")[0] for side in sides}:
-        notes.append("No control is among them: `evolve run --strategy random` (or best-of-n) with the same seeds.")
-    return ["", *notes] if notes else []
+        told.append("No control is among them: `evolve run --strategy random` (or best-of-n) with the same seeds.")
+    return told
 
 
 def print_pairs(found: Mapping[str, Mapping[str, Rows]]) -> None:
@@ -171,16 +183,16 @@ def _number(value: float, axis: Axis) -> str:
     return f"${value:.2f}" if axis == "dollars" else f"{value:,.0f} {axis}"
 
 
-def _json(
-    sides: Sequence[Side], found: Mapping[str, Mapping[str, Rows]], axis: Axis, budget: float, left_out: Sequence[int]
-) -> dict[str, Any]:
+def compared_json(compared: Compared) -> dict[str, Any]:
+    """The fields of `compare --json`."""
     from evolve.sides import over_seeds, pairs
 
+    found = compared.found
     return {
-        "by": axis,
-        "budget": budget,
-        "seeds": [course.seed for course in sides[0].courses],
-        "left_out": list(left_out),
+        "by": compared.axis,
+        "budget": compared.budget,
+        "seeds": [course.seed for course in compared.sides[0].courses],
+        "left_out": list(compared.left_out),
         "sides": [
             {
                 "side": side.name,
@@ -190,9 +202,10 @@ def _json(
                 },
                 "runs": [_course_json(course) for course in side.courses],
             }
-            for side in sides
+            for side in compared.sides
         ],
         "pairs": {name: [_pair_json(pair) for pair in pairs(rows)] for name, rows in found.items()},
+        "curves": _curves_json(compared.curves),
     }
 
 

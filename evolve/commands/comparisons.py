@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from archive.comparisons import comparison, details
+from archive.comparisons import DECIDED, comparison, details
 from evolve.commands.show import estimate_json, say, say_heading, say_table
 
 if TYPE_CHECKING:
     from archive.store import Archive
     from evolve.comparing import Comparison
-
-DECIDED = {
-    "measured": "by their scores, which differ for certain",
-    "criteria": "by what was measured of both, for their scores do not differ for certain",
-    "judge": "by a model, for their scores do not differ for certain",
-}
 
 
 def comparison_of(archive: Archive, run_id: int, design: str) -> dict[str, Any] | None:

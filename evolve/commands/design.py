@@ -102,9 +102,6 @@ def _portrait(archive: Archive, prefix: str, run_number: int | None) -> Portrait
     if member is None:
         raise InputError(f"run {run_id} has no design {design.id[:10]}; it is in run {archive.runs_of(design.id)[0]}")
     parents = archive.parents_of(run_id, design.id)
-    lineage = [design.id]
-    while older := archive.parents_of(run_id, lineage[-1]):
-        lineage.append(older[0])
     evaluation = archive.evaluation(run_id, design.id, DEPLOYMENT)
     scores, baselines = task_scores(archive, run_id, design.id), baseline_scores(archive, run_id)
     return Portrait(
@@ -117,8 +114,8 @@ def _portrait(archive: Archive, prefix: str, run_number: int | None) -> Portrait
         task_scores(archive, run_id, parents[0]) if parents else {},
         [_relative(archive, run_id, parent) for parent in parents],
         [_relative(archive, run_id, child) for child in archive.children_of(run_id, design.id)],
-        [_relative(archive, run_id, ancestor) for ancestor in reversed(lineage)],
-        _example(archive, evaluation, scores, baselines.get("no_memory", {})),
+        lineage_of(archive, run_id, design.id),
+        example_of(archive, evaluation, scores, baselines.get("no_memory", {})),
         thoughts_json(archive, run_id, design.id),
         comparison_of(archive, run_id, design.id),
         _cost(archive, run_id, design.id),
@@ -136,9 +133,17 @@ def _relative(archive: Archive, run_id: int, design_id: str) -> Relative:
     return Relative(design_id, member.number, member.change, row.score if row is not None else None)
 
 
-def _example(archive: Archive, evaluation: Evaluation | None, scores: Scores, without: Scores) -> Example | None:
+def lineage_of(archive: Archive, run_id: int, design: str) -> list[Relative]:
+    """A design after its ancestors by first parents, the first one first."""
+    lineage = [design]
+    while (older := archive.parents_of(run_id, lineage[-1])) and older[0] not in lineage:
+        lineage.append(older[0])
+    return [_relative(archive, run_id, each) for each in reversed(lineage)]
+
+
+def example_of(archive: Archive, evaluation: Evaluation | None, scores: Scores, without: Scores) -> Example | None:
     """The task where it gained most over no memory."""
-    from evolve.evaluation import unpack_told
+    from archive.told import unpack_told
 
     if evaluation is None or evaluation.id is None:
         return None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evolve.commands.show import say, say_json
-from evolve.commands.tables import chosen_run, reading
+from evolve.commands.tables import chosen_run, config_of, reading
 from evolve.errors import InputError, UntrustedError
 
 if TYPE_CHECKING:
@@ -72,9 +72,9 @@ def export_design(
     if target.file is not None and not target.file.parent.is_dir():
         raise InputError(f"--to {target.file}: there is no folder {target.file.parent}")
     with reading(path) as archive:
-        design, run = _chosen(archive, prefix, number)
+        design, run = chosen(archive, prefix, number)
         _refuse_other(target, design.id)
-        exported, proof, memory = _exported(archive, design, run, target, _backend(design, sandbox))
+        exported, proof, memory = _exported(archive, design, run, target, backend_for(design.origin, sandbox))
     place = target.place(design.id)
     wheel = _write(place, exported, memory, package=target.package is not None)
     result = {
@@ -94,26 +94,44 @@ def export_design(
         _print(result, proof)
 
 
-def _chosen(archive: Archive, prefix: str, number: int | None) -> tuple[Design, Run]:
+def chosen(archive: Archive, prefix: str, number: int | None) -> tuple[Design, Run]:
+    """A design with the run that has it: the one of the number, else the newest search, else the newest of any kind."""
     design = archive.design(prefix)
-    runs = archive.runs_of(design.id)
-    if number is not None and number not in runs:
-        raise InputError(f"run {number} has no design {design.id[:10]}; it is in run {runs[0]}")
-    return design, archive.run(runs[-1] if number is None else number)
+    runs = [archive.run(each) for each in archive.runs_of(design.id)]
+    if number is not None:
+        found = [run for run in runs if run.id == number]
+        if not found:
+            raise InputError(f"run {number} has no design {design.id[:10]}; it is in run {runs[0].id}")
+        return design, found[0]
+    searches = [run for run in runs if config_of(run).strategy != "eval"]
+    return design, (searches or runs)[-1]
 
 
 def _refuse_other(target: Target, design: str) -> None:
     """Leave alone a module, and a memory beside it, that are not this design's."""
+    if target.force:
+        return
+    if target.package is not None:
+        _refuse_folder(target.package)
+        return
     place = target.place(design)
     memory = place.with_suffix(".json")
-    if target.force or target.package is not None:
-        return
     if not place.exists():
         other = memory if target.memory_of is not None and memory.exists() else None
     else:
         other = None if _holds(place, design) else place
     if other is not None:
         raise InputError(f"{other} is there already, and another; name a file with --to, or give --force")
+
+
+def _refuse_folder(folder: Path) -> None:
+    """Leave alone a folder that holds something else than a package of ours."""
+    from archive.packaging import is_ours
+
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--package {folder}: there is a file of that name; name a folder")
+    if folder.is_dir() and any(folder.iterdir()) and not is_ours(folder):
+        raise InputError(f"{folder} holds something else already; name another folder with --package, or give --force")
 
 
 def _holds(place: Path, design: str) -> bool:
@@ -125,12 +143,13 @@ def _holds(place: Path, design: str) -> bool:
         return False
 
 
-def _backend(design: Design, sandbox: Sandbox) -> Backend:
+def backend_for(origin: str, sandbox: Sandbox) -> Backend:
+    """The sandbox that is to run code of this origin; raises `UntrustedError` where it may not."""
     from sandbox.backend import FILESYSTEM
     from sandbox.backends import choose
 
     backend = choose(sandbox.name, runtime=sandbox.runtime)
-    if design.origin != "composed" and FILESYSTEM not in backend.isolates and not sandbox.allow_unsafe:
+    if origin != "composed" and FILESYSTEM not in backend.isolates and not sandbox.allow_unsafe:
         raise UntrustedError
     return backend
 
@@ -139,7 +158,8 @@ def _exported(
     archive: Archive, design: Design, run: Run, target: Target, backend: Backend
 ) -> tuple[Exported, Proof | None, str | None]:
     """The module, what proves it, and what it has learned."""
-    from archive.export import module_of
+    from archive.export import export
+    from archive.limited import TextError
     from evolve.prove import guests, prove, sample_of, taught
     from evolve.provenance import card, collected, questions
     from sandbox.backend import DesignFault
@@ -156,7 +176,7 @@ def _exported(
         sample = sample_of(backend, design.source, episodes)
 
         def module() -> Exported:
-            return module_of(design.source, checked.class_name, card(archive, run, design, proof), sample)
+            return export(design.source, checked.class_name, card(archive, run, design, proof), sample)
 
         if target.proof or lessons is not None:
             with guests(backend) as pool:
@@ -167,6 +187,8 @@ def _exported(
                     state = taught(pool, module(), lessons)
     except DesignFault as fault:
         raise InputError(f"design {design.id[:10]} cannot be exported, for it fails: {fault}") from None
+    except TextError as error:
+        raise InputError(f"design {design.id[:10]} cannot be exported: {error}") from None
     if lessons is None:
         return module(), proof, None
     if state is None:
@@ -198,6 +220,8 @@ def _proof_json(proof: Proof | None) -> dict[str, Any] | None:
 
 
 def _print(result: dict[str, Any], proof: Proof | None) -> None:
+    from archive.packaging import module_name
+
     needs = ", ".join(result["requires"]) or "the standard library only"
     say(f"Wrote design {result['design'][:10]} to {result['path']}: {result['lines']} lines, needs {needs}")
     if result["wheel"] is not None:
@@ -207,5 +231,5 @@ def _print(result: dict[str, Any], proof: Proof | None) -> None:
         say(f"the same  {proof.items} items in answer to {proof.queries} queries after {proof.episodes} episodes{same}")
     else:
         say("the same  not proved, for --no-proof was given")
-    module = Path(result["path"]).stem
+    module = module_name(Path(result["path"]).resolve().name) if result["wheel"] else Path(result["path"]).stem
     say(f"Try it:   python -m {module} --selftest")

@@ -72,6 +72,8 @@ def restored_from(file: Path) -> tuple[Restored, Checked]:
         restored = restore(file.read_text(encoding="utf-8"))
         with SourceChecker() as checker:
             return restored, checker.check(restored.source)
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}; name a module that `evolve export` wrote") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{file} is not valid UTF-8: {error.reason} at byte {error.start}") from None
     except NotExportedError as error:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from evolve.commands.show import estimate_json, estimate_text, say, say_heading,
 from evolve.commands.tables import config_of, reading
 from evolve.errors import InputError
 from evolve.insights import IMPORT, PERSON, Insight, Insights, Situation, Step, history, lines, read_line, taken_in
-from evolve.statistics import Estimate, estimate
+from evolve.sources import effect, made_with
 
 if TYPE_CHECKING:
     from archive.store import Archive
@@ -84,10 +83,10 @@ def insight_json(insight: Insight) -> dict[str, Any]:
 def show_insight(path: Path, number: int, *, as_json: bool) -> None:
     """One insight and how it came about."""
     with reading(path) as archive:
-        known, rows = Insights(archive).known.get(number), history(archive, number)
+        insights, rows = Insights(archive), history(archive, number)
     if not rows:
         raise InputError(f"{path} never had an insight {number}; `evolve insights list` lists them")
-    last = known or _last(rows, number)
+    known, last = insights.known.get(number), insights.ever[number]
     if as_json:
         gone = {"known": known is not None, "history": [_operation_json(row) for row in rows]}
         say_json({**insight_json(last), **gone})
@@ -100,14 +99,6 @@ def show_insight(path: Path, number: int, *, as_json: bool) -> None:
     say_heading("History")
     header = ("##", "time", "what", "author", "#run", "#after scores", ">reason")
     say_table(header, [_operation_row(row) for row in rows])
-
-
-def _last(rows: Sequence[Operation], number: int) -> Insight:
-    """An insight that is gone as it was."""
-    from archive.store import unpack
-
-    mine = [row for row in rows if row.insight and (row.id == number or row.targets == str(number))]
-    return Insight.unpack(unpack(mine[-1].insight), number)
 
 
 def _operation_row(row: Operation) -> tuple[str, ...]:
@@ -234,7 +225,8 @@ def _list_hints(archive: Archive, number: int, *, as_json: bool) -> None:
     from archive.insights import hints
 
     archive.run(number)
-    found = [(*hint, *_effect(archive, number, hint[0])) for hint in hints(archive, number)]
+    told = [(hint, made_with(archive, f"hint {hint[0]}", number)) for hint in hints(archive, number)]
+    found = [(*hint, len(designs), effect(designs)) for hint, designs in told]
     if as_json:
         names = ("hint", "text", "asked", "designs", "gain")
         say_json([{**dict(zip(names, each, strict=False)), "gain": estimate_json(each[-1])} for each in found])
@@ -247,19 +239,3 @@ def _list_hints(archive: Archive, number: int, *, as_json: bool) -> None:
             for hint, text, asked, designs, gain in found
         ]
         say_table(header, rows)
-
-
-def _effect(archive: Archive, run_id: int, hint: int) -> tuple[int, Estimate | None]:
-    """How many designs were asked with a hint, and what they gained over their parents, over designs."""
-    from evolve.results import DEPLOYMENT
-
-    scores = {design: row.score for design, row in archive.results(run_id, DEPLOYMENT).items()}
-    gains, count = [], 0
-    for request in archive.requests(run_id):
-        payload, design = json.loads(request.payload), json.loads(request.result or "{}").get("design")
-        if design and f"hint {hint}" in payload["brief"].get("sources", ()):
-            count += 1
-            parent = next(iter(payload["parents"]), None)
-            if design in scores and parent in scores:
-                gains.append(scores[design] - scores[parent])
-    return count, estimate(gains) if gains else None

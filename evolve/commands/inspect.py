@@ -1,4 +1,4 @@
-"""The commands that only read: runs, top, diff, domains, doctor."""
+"""The commands that only read: runs, top, diff, doctor."""
 
 from __future__ import annotations
 
@@ -91,38 +91,6 @@ def diff_designs(path: Path, a: str, b: str, *, as_json: bool) -> None:
         say_code(text, "diff")
     else:
         say("The sources are equal.")
-
-
-def list_domains(*, as_json: bool) -> None:
-    """All domains, and the number of tasks in each role."""
-    from domains import registry
-    from domains.base import Role
-
-    found = [
-        {
-            "domain": info.name,
-            "version": info.version,
-            "installed": info.installed,
-            "roles": {role.value: count for role, count in info.roles.items()},
-            "max_steps": info.max_steps,
-            "licence": info.licence,
-            "summary": info.summary,
-        }
-        for info in registry.available()
-    ]
-    if as_json:
-        say_json(found)
-        return
-    rows = [
-        (
-            info.name,
-            *(str(info.roles.get(role, "-")) for role in Role),
-            str(info.max_steps),
-            info.summary if info.installed else f"(not installed) {info.summary}",
-        )
-        for info in registry.available()
-    ]
-    say_table(("domain", "#collect", "#deploy", "#reflect", "#confirm", "#test", "#steps", "~about"), rows)
 
 
 def show_findings(*, as_json: bool) -> None:

@@ -5,29 +5,19 @@ from __future__ import annotations
 import json
 import os
 import sys
-import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+from archive.texts import safe_text as safe_text
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from evolve.statistics import Estimate
 
-LONGEST = 200_000
 WIDTH_OF_FILES = 160
 """Columns of output that goes to no terminal."""
-
-
-def safe_text(text: str, longest: int = LONGEST) -> str:
-    r"""Text without control, format and surrogate characters but line ends and tabs, cut to a length.
-
-    >>> safe_text("a\x07b\x1b[31mred")
-    'ab[31mred'
-    """
-    kept = "".join(c for c in text[:longest] if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cf", "Cs"})
-    return kept + (" ..." if len(text) > longest else "")
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -53,9 +43,9 @@ def complain(sentence: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
-def say_json(value: Any) -> None:
-    """Print one JSON value."""
-    sys.stdout.write(json.dumps(value, indent=2).replace("\x7f", "\\u007f") + "\n")
+def say_json(value: Any, indent: int | None = 2) -> None:
+    """Print one JSON value; on one line where there is no indent."""
+    sys.stdout.write(json.dumps(value, indent=indent).replace("\x7f", "\\u007f") + "\n")
 
 
 def say_heading(text: str) -> None:

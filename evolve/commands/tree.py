@@ -52,17 +52,17 @@ def show_tree(path: Path, number: int | None, depth: int, *, as_json: bool) -> N
     """A run's tree, to so many generations."""
     with reading(path) as archive:
         run = chosen_run(archive, number)
-        nodes = _nodes(archive, run)
+        found = nodes(archive, run)
     if as_json:
         strategy = config_of(run).strategy
-        say_json({"run": run.id, "strategy": strategy, "nodes": [_json(node) for node in nodes if node.depth < depth]})
-    elif not nodes:
+        say_json({"run": run.id, "strategy": strategy, "nodes": [_json(node) for node in found if node.depth < depth]})
+    elif not found:
         say(f"Run {run.id} has no evaluated designs yet.")
     else:
-        _print(run, nodes, depth)
+        _print(run, found, depth)
 
 
-def _nodes(archive: Archive, run: Run) -> list[Node]:
+def nodes(archive: Archive, run: Run) -> list[Node]:
     """The designs in the order of telling, each linked to the one that it was asked of."""
     from archive.comparisons import comparisons
     from archive.history import listing

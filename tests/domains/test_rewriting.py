@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from domains.base import Role, TaskSpec
+from domains.conformance import play as play_randomly
 from domains.rewriting import FAMILIES, Rewriting
 from domains.rewriting_cubes import COLOURS, LEVELS, ColorCubes
 from domains.rewriting_tmaze import CORRIDORS, LONGEST, WALK, EndlessTMaze
@@ -18,7 +19,6 @@ from sandbox.backends import make
 from sandbox.guest import Item
 from sandbox.pool import Pool
 from scripts.bench_rewriting import chance, measure
-from tests.domains.episodes import play as play_randomly
 
 CUBES = [f"cubes-{name}" for name in LEVELS]
 MAZES = ["tmaze-fixed", "tmaze-uniform"]

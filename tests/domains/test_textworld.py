@@ -13,11 +13,11 @@ import pytest
 
 from domains import textworld_graph
 from domains.base import DomainError, Role, TaskSpec
+from domains.conformance import play
 from domains.textworld import COOKING, FAMILIES, TextWorld
 from domains.textworld_games import Game, generate
 from domains.textworld_play import TextWorldEnvironment
 from domains.textworld_text import observation, tidy
-from tests.domains.episodes import play
 
 pytestmark = pytest.mark.filterwarnings("ignore:Game .* is not fully supported")
 

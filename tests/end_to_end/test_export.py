@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.backends import make
 from tests.archive.compositions import link_packages
-from tests.end_to_end.conftest import QUICK, Shell
+from tests.author import Author
+from tests.end_to_end.conftest import QUICK, SMALL, Shell
 from tests.end_to_end.test_commands import documented, keys
+from tests.model_server import ModelServer
 
 PROCESS = ("--sandbox", "process", "--allow-unsafe")
 
@@ -95,6 +98,11 @@ def test_no_file_that_holds_something_else_is_written_over(copied: Shell) -> Non
     copied.write("design.py", "# something else")
     back = ("import", "mine.py", "--to", "design.py")
     assert (copied.here(*back).code, copied.here(*back, "--force").code, copied.here(*back).code) == (2, 0, 0)
+    package = ("export", design, "--no-proof", *PROCESS, "--package")
+    assert copied.here(*package, "mine").code == copied.here(*package, "mine").code == 0
+    for place, reason in (("mine.py", "there is a file of that name"), (".", "holds something else already")):
+        done = copied.here(*package, place)
+        assert (done.code, reason in done.err) == (2, True)
 
 
 def test_a_design_of_a_reproducible_run_is_not_to_be_submitted_there(shell: Shell) -> None:
@@ -122,6 +130,22 @@ def test_a_package_is_installed_where_there_is_nothing_of_ours(copied: Shell) ->
     assert tested.returncode == 0, tested.stderr
 
 
+@pytest.mark.skipif(bool(make("bubblewrap").available()), reason="what models write needs bubblewrap here")
+def test_what_a_model_wrote_leaves_and_tells_the_same(shell: Shell) -> None:
+    with ModelServer(Author(())) as server:
+        run = ("run", *SMALL, "--sandbox", "bubblewrap", "--workers", "0", "--finalists", "0", "--designs", "4")
+        done = shell.here(*run, "--proposer", server.spec(), "--json")
+    assert done.code == 0, done.err
+    assert len(done.json["top"]) == 4
+    for number, row in enumerate(done.json["top"]):
+        made = shell.here("export", row["design"], "--to", f"m{number}.py", "--sandbox", "bubblewrap", "--json")
+        assert made.code == 0, made.err
+        assert (made.json["requires"], made.json["proof"]["as_recorded"]) == ([], 8)
+        assert made.json["proof"]["items"] > 0
+        tested = python("-S", "-P", f"m{number}.py", "--selftest", folder=shell.folder)
+        assert (tested.returncode, tested.stderr) == (0, "")
+
+
 def test_a_history_leaves_as_a_folder(finished: Shell, tmp_path: Path) -> None:
     done = finished.here("export", "--tree", str(tmp_path / "tree"), "--json")
     assert done.code == 0, done.err
@@ -137,7 +161,8 @@ def test_a_history_leaves_as_a_folder(finished: Shell, tmp_path: Path) -> None:
         (("export", "1-", "--to", "a.py", "--package", "b"), "not both"),
         (("export", "1-", "--to", "nowhere/a.py"), "there is no folder nowhere"),
         (("export", "9-", "--sandbox", "process"), "no design whose id begins with"),
-        (("import", "nothing.py"), "No such file"),
+        (("import", "nothing.py"), "No such file or directory; name a module"),
+        (("import", "."), "Is a directory; name a module"),
         (("import", "palimpsest.db"), "is not valid UTF-8"),
     ],
 )

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from archive.told import pack_told, unpack_told
 from domains import registry as domains
 from domains.base import Role
 from evolve.agents import registry as agents
 from evolve.building import Memories
-from evolve.evaluation import Episodes, Verdict, examine, pack_told, score, unpack_told
+from evolve.evaluation import Episodes, Verdict, examine, score
 from evolve.evaluator import Evaluator
 from evolve.jobs import Built, Lived, LivedEpisode, LiveJob, MachineTrouble, PlayJob, Recipe
 from evolve.live import LivePlay

@@ -110,7 +110,7 @@ def called(archive: Archive, role: str, dollars: float | None, moment: float, hi
 
 
 def test_what_was_spent_when(tmp_path: Path) -> None:
-    config = RunConfig()
+    config = RunConfig(agent="openai:m")
     with closing(archive_with(tmp_path, [config])) as archive:
         called(archive, "reflect", 2.0, 1.0)
         called(archive, "reflect", 0.0, 2.0, hit_of=1)  # answered by the first one, and counted as if it were not
@@ -127,6 +127,11 @@ def test_what_was_spent_when(tmp_path: Path) -> None:
         assert went.chosen == {}
         enter(archive, 1, "d", 4, {"x": 1.0, "y": 1.0}, moment=6)
         assert course(archive, 1, config).total.dollars is None
+
+
+def test_sides_that_share_no_task_are_no_pair() -> None:
+    found = pairs({"a": [{"x": 1.0, "y": 0.5}], "b": [{"z": 1.0}], "c": [{"x": 0.5, "y": 0.0}]})
+    assert [(pair.first, pair.second) for pair in found] == [("a", "c")]
 
 
 def test_sides_are_named_by_what_parts_them(tmp_path: Path) -> None:

@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
+from archive.expectations import Outcome
 from archive.ledger import Spent
 from evolve.config import RunConfig
 from evolve.llm.base import Usage
 from evolve.llm.budget import Bound, Budget
 from evolve.llm.forecast import Expected, sentences
-from evolve.manifests import Outcome
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,29 @@
+"""`evolve report`: a run as one HTML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from evolve.commands.show import say, say_json
+from evolve.commands.tables import chosen_run, reading
+from evolve.errors import InputError
+
+
+def write_report(path: Path, number: int | None, to: Path | None, *, as_json: bool) -> None:
+    """Write a run's report into a file, by default into this folder under the run's number."""
+    from archive.dashboard.report import render
+    from evolve.reporting import gather
+
+    with reading(path) as archive:
+        run = chosen_run(archive, number)
+        report = gather(archive, run)
+    file = to if to is not None else Path(f"run-{run.id}.html")
+    text = render(report)
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"--to {file} cannot be written: {error.strerror or error}") from error
+    if as_json:
+        say_json({"run": run.id, "file": str(file), "bytes": len(text.encode())})
+    else:
+        say(f"The report of run {run.id} is in {file}; it needs nothing else.")
