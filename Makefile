@@ -44,7 +44,7 @@ local: $(LOCAL) ## install the small language model that runs here, for `--agent
 $(DOMAINS): $(STAMP) requirements-domains.lock
 	$(call require,c++ --version && cmake --version,a part of ALFWorld is built from source: it takes a C++ compiler and cmake,apt-get install g++ cmake)
 	@echo "Installing the engines of ALFWorld and MiniHack into $(VENV) (a minute or two, once)"
-	@$(PIP) install --quiet --require-hashes --no-deps --use-pep517 --no-build-isolation -r requirements-domains.lock
+	@PATH="$(abspath $(BIN)):$$PATH" $(PIP) install --quiet --require-hashes --no-deps --use-pep517 --no-build-isolation -r requirements-domains.lock
 	@touch $@
 
 domains: $(DOMAINS) ## install what ALFWorld and MiniHack take, for `--domain alfworld` and `--domain minihack`

@@ -17,6 +17,10 @@ MOST_BYTES = 16 * 1024 * 1024
 """Of an answer, for a little text can become a long one."""
 
 
+LONGEST = 200
+"""Characters of what a child that failed said last."""
+
+
 class TextError(ValueError):
     """A text that what was asked cannot be done with; the message says why."""
 
@@ -31,9 +35,14 @@ def ask(module: str, request: Any) -> Any:
         done = subprocess.run(
             command, input=payload, env=environment, capture_output=True, timeout=SECONDS, check=False
         )
+    except subprocess.TimeoutExpired:
+        raise TextError(f"reading it takes longer than {SECONDS} seconds") from None
+    try:
         reply = json.loads(done.stdout)
-    except (subprocess.TimeoutExpired, ValueError):
-        raise TextError("reading it takes more than it may") from None
+    except ValueError:
+        last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        why = f": {last[:LONGEST]}" if last else ""
+        raise TextError(f"reading it ended the process that did, with code {done.returncode}{why}") from None
     if "reason" in reply:
         raise TextError(reply["reason"])
     return reply["result"]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import keyword
 import re
+import sys
+import textwrap
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +21,13 @@ VERSION = "1.0.0"
 def module_name(text: str) -> str:
     """A name for a module, made of a file's or a folder's."""
     name = re.sub(r"\W+", "_", text.lower(), flags=re.ASCII).strip("_")
-    return name if name.isidentifier() else f"memory_{name}".rstrip("_")
+    is_free = name.isidentifier() and not keyword.iskeyword(name) and name not in sys.stdlib_module_names
+    return name if is_free else f"memory_{name}".rstrip("_")
+
+
+def module_in(folder: Path) -> Path:
+    """The module of the package that a folder holds, or is to hold."""
+    return folder / module_name(folder.resolve().name) / "__init__.py"
 
 
 def is_ours(folder: Path) -> bool:
@@ -36,6 +45,8 @@ def write_package(folder: Path, exported: Exported, memory: str | None) -> Path:
     }
     if memory is not None:
         contents[f"{name}/__init__.json"] = memory
+    else:
+        (folder / name / "__init__.json").unlink(missing_ok=True)  # of an export before this one
     files = {
         **contents,
         "pyproject.toml": _pyproject(name, exported.requires),
@@ -78,11 +89,11 @@ def _readme(name: str, exported: Exported, *, trained: bool) -> str:
     names = ", ".join([exported.memory, *(exported.names[each] for each in _USED)])
     parts = [
         f"# {name}",
-        title,
+        f"{_SUMMARY}.",
         f"    from {name} import {names}\n\n    {use}".rstrip(),
         *([_TRAINED.format(memory=exported.memory)] if trained else []),
         f"`python -m {name} --selftest` asks recorded questions.",
-        f"```\n{facts}\n```",
+        textwrap.indent(f"{title}\n\n{facts}", "    "),  # as code, for a design chose the words
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -52,7 +52,7 @@ def restored(text: str) -> Restored:
     middle, ended, _ = rest.rpartition(f"\n{END}\n")
     if not began or not ended:
         raise NotExportedError(f'it has no line "{BEGIN}" and after it "{END}", so that the design in it is not found')
-    head = ast.get_docstring(ast.parse(before)) or ""
+    _, _, head = (ast.get_docstring(ast.parse(before)) or "").partition("\n\n")  # the title is the design's to choose
     design = re.search(rf"^Design\s+({_ID})$", head, re.MULTILINE)
     parents = re.search(rf"^Parents\s+({_ID}(?:,\s+{_ID})*)$", head, re.MULTILINE)
     source = _design_source(middle)

@@ -52,8 +52,7 @@ class TextEnvironment(gymnasium.Env[str, str]):
         raise NotImplementedError
 
     def close(self) -> None:
-        """Give back what the environment holds."""
-        super().close()
+        """Give back what the environment holds; here nothing."""
 
 
 class Domain(Protocol):

@@ -178,7 +178,8 @@ class Conversation:
 
     def _pursue(self, request: Request, ask: Propose, known: Signatures | None) -> Activity:
         """Have a design proposed, and evaluate it."""
-        design_id = yield from self._propose(request, ask)
+        with self._desk.writing(request.number):
+            design_id = yield from self._propose(request, ask)
         if design_id is None:
             request.result = json.dumps({"design": None})
             self.search.archive.save(request)
@@ -220,25 +221,28 @@ class Conversation:
         self._endings[number] = ending
 
     def _propose(self, request: Request, ask: Propose) -> Generator[Need, Any, str | None]:
-        """Have designs proposed until one is new to the run."""
+        """Have designs proposed until one may enter the run."""
         number, desk = request.number, self._desk
         parents = [self.search.archive.exactly(parent) for parent in ask.parents]
         rng = randomness(self.config.seed, number, 1)
         commission = Commission(number, parents, ask.brief, rng, desk)
+        why = ""
         for _ in range(self.proposer.draws):
             proposal = yield from self.proposer.propose(commission)
             if proposal is None:
                 return None  # and the proposer said why
+            yield from desk.turn(number)
             try:
                 draft = desk.examine(commission, proposal)
             except SourceRejected as rejected:
                 self.search.note(f"request {number}: a proposal was rejected: {rejected.reason}")
                 continue
-            if not isinstance(draft, str) and (design_id := desk.enter(commission, draft, request)) is not None:
+            if isinstance(draft, str):
+                why = draft
+            elif (design_id := desk.enter(commission, draft, request)) is not None:
                 return design_id
-        self.search.note(
-            f"request {number} drew {self.proposer.draws} designs that the run has already, and none that is new"
-        )
+        last = f", the last one because {why}" if why else ""
+        self.search.note(f"request {number}: none of {self.proposer.draws} proposals may enter the run{last}")
         return None
 
     # What is known

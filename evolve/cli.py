@@ -42,7 +42,7 @@ from evolve.options import (
 app = typer.Typer(
     name="evolve",
     help="Evolve memory designs for agents, as executable Python in real sandboxes.",
-    epilog="Every command takes --json; `python -m pydoc evolve.commands` lists the fields and the exit codes.",
+    epilog="Commands that print take --json; `python -m pydoc evolve.commands` lists the fields and the exit codes.",
     pretty_exceptions_enable=False,
     add_completion=False,
     rich_markup_mode=None,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archive.dashboard.derivations import DesignsBeside, DesignSide, Estimate, TaskBeside
+from evolve.commands.export import chosen as chosen_of
 from evolve.config import RunConfig
 from evolve.errors import InputError
 from evolve.results import DEPLOYMENT, baseline_scores, task_scores
@@ -52,12 +53,9 @@ def beside(archive: Archive, chosen: Sequence[tuple[str, int | None]]) -> Design
 
 
 def _find(archive: Archive, prefix: str, run: int | None) -> _Side:
-    design = archive.design(prefix).id
-    runs = archive.runs_of(design)
-    if run is not None and run not in runs:
-        raise InputError(f"run {run} has no design {design[:10]}; it is in run {runs[0]}")
-    number = runs[-1] if run is None else run
-    return _Side(number, design, task_scores(archive, number, design))
+    design, found = chosen_of(archive, prefix, run)
+    assert found.id is not None
+    return _Side(found.id, design.id, task_scores(archive, found.id, design.id))
 
 
 def _paired(ours: Scores, theirs: Scores) -> Mean | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from archive.tables import Manifest, State
 from domains.base import Role
 from evolve.evaluation import Need, examine
 from evolve.judging import Trial
+from evolve.thinking import until
 
 if TYPE_CHECKING:
     from archive.store import Archive
@@ -57,6 +59,8 @@ class Desk:
         """What earlier sittings have."""
         self._tuned = 0
         """Designs that only tune, of those that were asked for."""
+        self._writing: set[int] = set()
+        """Requests whose designs are being written."""
 
     @property
     def asker(self) -> Asker:
@@ -87,6 +91,24 @@ class Desk:
         """Refuse what a model or a person wrote where the sandbox does not isolate; raises `InputError`."""
         self._search.judge.admit("untrusted")
 
+    @contextmanager
+    def writing(self, number: int) -> Iterator[None]:
+        """While a request's design is being written."""
+        self._writing.add(number)
+        try:
+            yield
+        finally:
+            self._writing.remove(number)
+
+    def turn(self, number: int) -> Generator[Need, Any, None]:
+        """In a reproducible run, wait until the requests before this one have their designs.
+
+        Else which of two requests gets a design that both write, and what the other one is told and writes in its
+        place, would depend on who was faster.
+        """
+        if self.config.reproducible:
+            yield from until(lambda: min(self._writing) >= number)
+
     def examine(self, commission: Commission, proposal: Proposal) -> Draft | str:
         """Whether a proposal may enter the run, before anything is spent on it: as a draft, or why it may not.
 
@@ -100,10 +122,10 @@ class Desk:
         if member is not None and not (member.role == ATTEMPT and member.number == commission.number + 1):
             return f"the run has this very program already, as design {checked.hash[:10]}"
         tunes = bool(parents) and checked.form_hash == self._search.judge.checked(parents[0]).form_hash
-        if tunes and self._tuned > MOST_TUNING * commission.number:
+        if tunes and member is None and self._tuned > MOST_TUNING * commission.number:
             return "it changes nothing but constants, and the run has enough designs that only do that"
-        if tunes:
-            proposal = replace(proposal, change=TUNING + proposal.change)
+        if tunes:  # what was tried as an attempt is examined once more, and says so already
+            proposal = replace(proposal, change=TUNING + proposal.change.removeprefix(TUNING))
         return Draft(proposal, checked, tunes)
 
     def enter(self, commission: Commission, draft: Draft, request: Request) -> str | None:

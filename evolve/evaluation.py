@@ -129,13 +129,14 @@ def part(built: Built, tasks: Collection[str]) -> Built:
     return replace(built, deliveries=tuple(each for each in built.deliveries if each.task_id in tasks))
 
 
-def signature(answers: Built | Lived) -> bytes:
-    """An address of all that a design told: designs with equal ones play the same episodes."""
+def signature(answers: Built | Lived, plan: Plan) -> bytes:
+    """An address of all that a design told its agent: designs with equal ones play the same episodes."""
     if isinstance(answers, Lived):
-        told: list[Any] = [[each.task_id, pack_told(each.told)] for each in answers.episodes]
+        keys = [each.played.key.hex() if each.played is not None else pack_told(each.told) for each in answers.episodes]
+        told: list[Any] = [[each.task_id, key] for each, key in zip(answers.episodes, keys, strict=True)]
     else:
         told = [[each.task_id, each.fault, [item.text for item in each.items]] for each in answers.deliveries]
-        told.append(answers.instructions)
+        told += [answers.instructions] if plan.reads_instructions else []
     return hashlib.blake2b(json.dumps(told).encode(), digest_size=16).digest()
 
 
@@ -144,7 +145,7 @@ def score(
 ) -> Generator[Need, Any, Verdict]:
     """Score what a design told; its episodes are still to be played unless they were live, or `scored` before."""
     if isinstance(answers, Lived):
-        return _score_live(answers)
+        return _score_live(answers, plan)
     known = {episode.key: episode.score for episode in scored.episodes if episode.key} if scored else {}
     return (yield from _score_built(answers, plan, job, known))
 
@@ -169,10 +170,10 @@ def _score_built(built: Built, plan: Plan, job: LiveJob, known: Mapping[bytes, f
             episodes.append(Scored(delivery.task_id, repeat, score, episode, key, delivery.tokens))
     tokens = sum(delivery.tokens for delivery in built.deliveries) / len(built.deliveries)
     cut = sum(delivery.was_cut for delivery in built.deliveries)
-    return Verdict(episodes, told, tokens, cut, built.effort, signature(built))
+    return Verdict(episodes, told, tokens, cut, built.effort, signature(built, plan))
 
 
-def _score_live(lived: Lived) -> Verdict:
+def _score_live(lived: Lived, plan: Plan) -> Verdict:
     told = {}
     episodes = []
     for each in lived.episodes:
@@ -181,7 +182,7 @@ def _score_live(lived: Lived) -> Verdict:
         episodes.append(Scored(each.task_id, each.repeat, score, episode, key, each.tokens))
     tokens = sum(each.tokens for each in lived.episodes) / len(lived.episodes)
     cut = len({each.task_id for each in lived.episodes if each.was_cut})
-    return Verdict(episodes, told, tokens, cut, lived.effort, signature(lived))
+    return Verdict(episodes, told, tokens, cut, lived.effort, signature(lived, plan))
 
 
 def _address(told: Sequence[Retrieved]) -> tuple[bytes, Packed]:

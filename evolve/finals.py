@@ -65,11 +65,23 @@ def play(search: Search) -> None:
 def _confirmed(search: Search, trial: Trial) -> list[str]:
     """The best designs with all they played; one that fails makes room for the next, in whichever sitting it does."""
     while True:
-        best = candidates(search.archive, search.run_id, search.config.finalists)
-        chosen = [row.design_id for row in best]
+        chosen = _distinct(search.archive, search.run_id, search.config.finalists)
         search.evaluate_all(chosen, trial)
         if not search.judge.failures.keys() & set(chosen):
             return chosen
+
+
+def _distinct(archive: Archive, run_id: int, most: int) -> list[str]:
+    """The best candidates; of those that tell the same, which were evaluated at one time, the first."""
+    wanted = most
+    while True:
+        rows = candidates(archive, run_id, wanted)
+        found: dict[bytes, str] = {}
+        for row in rows:
+            found.setdefault(row.signature or row.design_id.encode(), row.design_id)
+        if len(found) >= most or len(rows) < wanted:
+            return list(found.values())[:most]
+        wanted *= 2
 
 
 def ranking(archive: Archive, run_id: int) -> list[Finalist]:

@@ -9,7 +9,7 @@ from math import log2
 from typing import TYPE_CHECKING
 
 from archive.fronts import tactics
-from archive.insights import hints
+from archive.insights import hints, last_operation
 from evolve.diagnosis import FOCUS
 from evolve.insights import LESSON, Insight, Insights, Situation, Tally
 from evolve.learning import EVERY, PRIOR, Learner, committed, source_of
@@ -50,9 +50,13 @@ class Guide:
         """Whether weights are all that the proposer goes by."""
         self.stagnation = Stagnation()
         self._asked: list[Brief] = []
+        self._ended = 0
+        """Requests that had ended when the last score was told."""
         if config.insights:
             self._before = Insights(archive, run.knew)
             """What was known when the run began; its own lessons are the learner's."""
+            self._seen = run.knew
+            """The last operation that was looked at."""
             self.learner = Learner(evidence, config.domain, source_of(run))
             self._committed = committed(archive, run_id)
 
@@ -109,7 +113,9 @@ class Guide:
 
         Those come when a model is done with them, so that in a reproducible run they are for later ones only.
         """
-        if not self.goes_by_weights and not self.config.reproducible:
+        is_open = not self.goes_by_weights and not self.config.reproducible
+        if is_open and (last := last_operation(self.archive)) != self._seen:
+            self._seen = last
             now = Insights(self.archive)
             mine = [n for n, each in now.known.items() if each.kind == LESSON and now.runs[n] == self.run_id]
             self._before.known |= {number: now.known[number] for number in mine}
@@ -128,6 +134,10 @@ class Guide:
 
     def tell(self, design: str, population: Population) -> None:
         """Take in the design that was told last."""
+        ended = len(population.asked) - population.pending
+        for _ in range(self._ended + 1, ended):  # failed, or told nothing new, since the score before
+            self.stagnation.tell(None)
+        self._ended = ended
         self.stagnation.tell(population.scores[design])
         if not self.config.insights:
             return

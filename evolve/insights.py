@@ -329,9 +329,16 @@ def read_line(text: str) -> Insight:
         raise InputError(f"{'.'.join(map(str, first['loc']))}: {first['msg'].lower()}") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InputError("it is no insight as `evolve insights export` writes it") from None
+    if not (all(map(_is_sound, insight.evidence.values())) and all(0 <= w <= u for u, w in insight.used.values())):
+        raise InputError("its evidence does not add up, so that it says nothing")
     if insight.kind not in (*KINDS, LESSON) or insight.situation.stage not in STAGES:
         raise InputError(f"{insight.kind} at the stage {insight.situation.stage!r} is nothing that is known here")
     return insight
+
+
+def _is_sound(tally: Tally) -> bool:
+    """Whether a tally is one of differences between gains, which lie between -2 and 2."""
+    return 0 <= tally.n < inf and abs(tally.total) <= 2 * tally.n and 0 <= tally.squares <= 4 * tally.n
 
 
 def taken_in(known: Insights, others: Sequence[Insight], origin: str) -> list[Step]:

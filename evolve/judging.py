@@ -179,7 +179,7 @@ class Judge:
             if answers.failure:
                 self._fail(design_id, trial, answers.failure)
                 return None
-            told = signature(answers)
+            told = signature(answers, self.plan)
             if trial.selects and (twin := (known or {}).get(told, design_id)) != design_id:
                 self.archive.add_event(self.run_id, design_id, State.REJECTED, f"tells just what {twin} tells")
                 return None

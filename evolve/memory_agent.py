@@ -77,8 +77,9 @@ def optimise(
     )
     try:
         answer, _ = yield from think(desk, Changes, request, Purpose(INSIGHTS, model, design))
-        plan = plan_of(answer, {insight.number: insight for insight in shown}, case)
-        Insights(desk.archive).apply(plan, model, desk.run_id, told)
+        now = Insights(desk.archive)  # others may have added to a lesson meanwhile, which must not be lost
+        plan = plan_of(answer, {each.number: now.known.get(each.number, each) for each in shown}, case)
+        now.apply(plan, model, desk.run_id, told)
     except (PlanError, BadAnswerError, ModelRefusedError) as error:
         desk.say(f"no lessons were drawn from {design[:10]}: {error}")
 

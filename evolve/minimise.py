@@ -9,6 +9,7 @@ was evaluated is never paid for again, and a killed minimisation goes on.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 from statistics import fmean
@@ -91,6 +92,16 @@ class Bench:
         """Evaluate what is left of the design, where that was not done."""
         return self._try(source, change, (self.original.id,))
 
+    def try_all(self, wanted: Sequence[tuple[str, str]]) -> None:
+        """Have several sources, each with its change, evaluated at once; `try_out` says what came of each."""
+        designs = []
+        for source, change in wanted:
+            with suppress(SourceRejected):
+                designs.append(self._judge.check(source).hash)
+                self._enter(designs[-1], source, change, (self.original.id,))
+        waiting = [each for each in dict.fromkeys(designs) if each not in self._known and not self._failure(each)]
+        self._search.evaluate_all(waiting, self._trial)
+
     def _try(self, source: str, change: str, parents: Sequence[str]) -> Tried:
         try:
             design = self._judge.check(source).hash
@@ -109,17 +120,20 @@ class Bench:
             self._judge.enter(Proposal(source, change, self._origin), number, parents)
 
     def _evaluated(self, design: str) -> Tried:
-        archive, run_id = self._search.archive, self._search.run_id
         if not self._judge.is_evaluated(design, self._trial):
-            last = archive.life(run_id, design)[-1]
-            if last.state == State.FAILED:  # in an earlier sitting
-                return Tried(design, last.reason)
-            self._search.evaluate_all([design], self._trial)
-            if (failure := self._judge.failures.get(design)) is not None:
+            if not (failure := self._failure(design)):
+                self._search.evaluate_all([design], self._trial)
+                failure = self._judge.failures.get(design, "")
+            if failure:
                 return Tried(design, failure)
         ours, theirs = (self._judge.scores(each, self._trial.name) for each in (design, self.original.id))
         is_same = self._signature(design) == self._signature(self.original.id)
         return Tried(design, "", fmean(ours.values()), paired(ours, theirs), is_same)
+
+    def _failure(self, design: str) -> str:
+        """Why a design failed, now or in an earlier sitting."""
+        last = self._search.archive.life(self._search.run_id, design)[-1]
+        return last.reason if last.state == State.FAILED else ""
 
     def difference(self, tried: Tried, other: str) -> Estimate | None:
         """Of something that was tried to another design that was; none where it fails."""
@@ -225,14 +239,23 @@ def worths(bench: Bench, source: str) -> list[Worth]:
     """
     whole = bench.try_out(source, "").design
     found = []
-    for cut in outline(source).cuts:
-        if _is_part(cut):
-            try:
-                tried = bench.try_out(without(source, [cut]), f"without: {cut.label}")
-            except TextError as error:
-                tried = Tried("", str(error))
-            found.append(Worth(cut, tried, bench.difference(tried, whole)))
+    parts = [(cut, _without(source, cut)) for cut in outline(source).cuts if _is_part(cut)]
+    bench.try_all([(left, _loss(cut)) for cut, left in parts if isinstance(left, str)])
+    for cut, left in parts:
+        tried = bench.try_out(left, _loss(cut)) if isinstance(left, str) else left
+        found.append(Worth(cut, tried, bench.difference(tried, whole)))
     return sorted(found, key=lambda worth: (worth.difference.mean if worth.difference else inf, worth.cut.line))
+
+
+def _without(source: str, cut: Cut) -> str | Tried:
+    try:
+        return without(source, [cut])
+    except TextError as error:
+        return Tried("", str(error))
+
+
+def _loss(cut: Cut) -> str:
+    return f"without: {cut.label}"
 
 
 def _is_part(cut: Cut) -> bool:

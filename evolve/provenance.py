@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING
 
+from evolve.commands.design import lineage_of
 from evolve.commands.show import estimate_text
 from evolve.commands.tables import config_of, estimate_of, gain_of
 from evolve.errors import InputError
@@ -26,10 +27,12 @@ ROLES = ("test", "confirmation", DEPLOYMENT)
 """Tasks by how little they had to do with the design's selection."""
 ASKED = 12
 """Recorded episodes of the collection that are asked about, beside all that the archive holds an answer to."""
+STAND_INS = 60
+"""Episodes of `recall` in the place of those that a run learned from."""
 
 
 def collected(archive: Archive, run: Run) -> list[Trajectory]:
-    """The recorded episodes that filled the memories of a run; those of `recall` where they are not to be had."""
+    """The recorded episodes that filled the memories of a run; none where its domain or its agent is not to be had."""
     from domains import registry as domains
     from domains.base import DomainError
     from evolve.agents import registry as agents
@@ -42,19 +45,25 @@ def collected(archive: Archive, run: Run) -> list[Trajectory]:
         ]
         recordings = archive.recordings(keys)
     except (DomainError, InputError):
-        recordings = {}
-    if not recordings:
-        from evolve.experience import lessons
-
-        return list(lessons(60))
+        return []
     return [frames.unpack(Trajectory, recordings[key]) for key in keys if key in recordings]
 
 
-def questions(archive: Archive, run: Run, design: str, learned: Sequence[Trajectory]) -> list[Question]:
-    """What to ask: the tasks whose answers the archive holds, and episodes of the collection."""
+def stand_ins() -> list[Trajectory]:
+    """Episodes of `recall`, to prove and test a design by where those of its run are not to be had."""
+    from evolve.experience import lessons
+
+    return list(lessons(STAND_INS))
+
+
+def questions(
+    archive: Archive, run: Run, design: str, learned: Sequence[Trajectory], *, as_recorded: bool
+) -> list[Question]:
+    """What to ask: episodes of the collection, and, built from the run's own, the tasks whose answers are recorded."""
     budget = config_of(run).memory_budget
     spread = learned[:: max(1, len(learned) // ASKED)][:ASKED]
-    return [*_recorded(archive, run, design), *(Question(episode, budget) for episode in spread)]
+    recorded = _recorded(archive, run, design) if as_recorded else []
+    return [*recorded, *(Question(episode, budget) for episode in spread)]
 
 
 def _recorded(archive: Archive, run: Run, design: str) -> list[Question]:
@@ -96,11 +105,11 @@ def card(archive: Archive, run: Run, design: Design, proof: Proof | None) -> Car
     from archive.export import Card
 
     assert run.id is not None
-    config = config_of(run)
+    config, lineage = config_of(run), lineage_of(archive, run.id, design.id)
     facts = [
         ("Design", design.id),
         ("Parents", ", ".join(archive.parents_of(run.id, design.id)) or "none"),
-        ("Lineage", "; ".join(_lineage(archive, run.id, design.id))),
+        ("Lineage", "; ".join(f"{each.design[:10]} {each.change}".strip() for each in lineage)),
         (
             "Domain",
             f"{config.domain}, version {run.domain_version}; played by {config.agent}, version {run.agent_version}",
@@ -111,17 +120,6 @@ def card(archive: Archive, run: Run, design: Design, proof: Proof | None) -> Car
         ("Licence", "Apache-2.0"),
     ]
     return Card(design.id, design.summary or f"The memory design {design.id[:10]}.", facts)
-
-
-def _lineage(archive: Archive, run_id: int, design: str) -> list[str]:
-    """What was changed, from the first ancestor on, by first parents."""
-    line: list[str] = []
-    at: str | None = design
-    while at is not None:
-        member = archive.member(run_id, at)
-        line.append(f"{at[:10]} {member.change if member is not None else ''}".strip())
-        at = next(iter(archive.parents_of(run_id, at)), None)
-    return line[::-1]
 
 
 def _score(archive: Archive, run: Run, design: str) -> list[tuple[str, str]]:
@@ -145,15 +143,29 @@ def _score(archive: Archive, run: Run, design: str) -> list[tuple[str, str]]:
     protocol = (
         f"{config.mode} mode: built from {config.collection} collection tasks, {repeats}"
         f" episode{'s' if repeats > 1 else ''} of each; at most {config.memory_budget} tokens are told; mean over tasks"
-        " with its 95 % bootstrap interval over tasks, gains paired by task; episodes cost no tokens beyond those told"
+        " with its 95 % bootstrap interval over tasks, gains paired by task"
     )
     facts = [("Score", f"{estimate_text(estimate_of(row))} on {row.n} {held}")]
     if gain is not None:
         facts.append(("Gain", f"{estimate_text(gain, signed=True)} over no memory"))
-    cost = (
-        f"{row.tokens:.0f} tokens told an episode; {row.calls} calls of the toolkit, {row.llm_tokens} tokens of models"
+    return [*facts, ("Protocol", protocol), ("Cost", _cost(archive, row))]
+
+
+def _cost(archive: Archive, row: Evaluation) -> str:
+    """What the design took, and the agent beside it."""
+    from archive.spending import agent_cost
+
+    assert row.id is not None
+    played = agent_cost(archive, row.id)
+    agent = "episodes cost no tokens beyond those told"
+    if played is not None:
+        price = f"${played.dollars:.4f}" if played.dollars is not None else "at an unknown price"
+        agent = f"the agent's model took {played.tokens_in:.0f} tokens in and {played.tokens_out:.0f} out an episode"
+        agent += f", {price}"
+    return (
+        f"{row.tokens:.0f} tokens told an episode; {agent}; {row.calls} calls of the toolkit, {row.llm_tokens} tokens"
+        " of models to build it and ask it for all tasks"
     )
-    return [*facts, ("Protocol", protocol), ("Cost", cost + " to build it and ask it for all tasks")]
 
 
 def _proof(proof: Proof | None) -> str:

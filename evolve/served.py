@@ -122,8 +122,7 @@ class ServedMemory:
 
     def update(self, trajectory: Trajectory) -> None:
         """Take in a finished episode."""
-        self._change(lambda session: session.update(trajectory))
-        self.episodes += 1
+        self._change(lambda session: session.update(trajectory), episodes=1)
 
     def manage(self) -> None:
         """Consolidate, merge or forget."""
@@ -140,7 +139,7 @@ class ServedMemory:
         """End the guest."""
         self._lease.close()
 
-    def _change(self, work: Callable[[DesignSession], None]) -> None:
+    def _change(self, work: Callable[[DesignSession], None], episodes: int = 0) -> None:
         def changed(session: DesignSession) -> Any:
             work(session)
             return session.dump()
@@ -156,6 +155,7 @@ class ServedMemory:
                 if self.file is not None:
                     self.file.write(state["memory"])
                 self._state, done = state, True
+                self.episodes += episodes
             finally:
                 if not done:
                     self.close()  # the next call begins with the last memory that was kept

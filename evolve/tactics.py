@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 WINDOW = 10
-"""Scores over which improvements are counted."""
+"""Scores, and requests that came to none, over which improvements are counted."""
 SHARE = 0.12
 """Of improvements among them, under which a search has dried up."""
 TRIES = 2
@@ -58,11 +58,18 @@ class Stagnation:
         self._tried: list[tuple[str, int]] = []
         """Tactics that were asked for, with how many scores had been told."""
 
-    def tell(self, score: float) -> None:
-        """Note a score; a round begins where they dried up, and not again before another window."""
-        self._told += 1
-        self._improved.append(self._best is None or score > self._best)
-        self._best = score if self._best is None else max(self._best, score)
+    def tell(self, score: float | None) -> None:
+        """Note a score, or that a request came to none; a round begins where improvements dried up.
+
+        It does not begin again before another window of scores.
+        """
+        if score is None and self._best is None:
+            return  # there was nothing to improve
+        self._told += score is not None
+        is_better = score is not None and (self._best is None or score > self._best)
+        self._improved.append(is_better)
+        if is_better:
+            self._best = score
         dry = len(self._improved) == WINDOW and sum(self._improved) < SHARE * WINDOW
         if dry and (self.began is None or self._told - self.began >= WINDOW):
             self.began = self._told

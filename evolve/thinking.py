@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,8 +20,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+PAUSE = 0.05
+"""Seconds between two looks at whether another request is done with what this one waits for."""
 AWAY = 3
 """Times that a model may be away, each for as long as calls are tried, before the run stops."""
+
+
+def until(is_so: Callable[[], bool]) -> Generator[Need, Any, None]:
+    """Wait, beside the loop, for something that another request brings about."""
+    while not is_so():
+        yield Thought(partial(time.sleep, PAUSE))
 
 
 def think(desk: Desk, form: type[Form], request: Request, purpose: Purpose) -> Generator[Need, Any, tuple[Form, Reply]]:

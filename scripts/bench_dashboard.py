@@ -6,7 +6,8 @@
     .venv/bin/python scripts/bench_dashboard.py run --designs 60 --pairs 5
 
 `pages` asks each address of `evolve dashboard` so many times, and prints milliseconds until the answer was read whole
-(wall time, which other work on the machine lengthens) and of CPU of the server (which it does not). `lineage` draws and
+(wall time, which other work on the machine lengthens) and of CPU of the server, at first and at the median (which it
+does not). `lineage` draws and
 pans the graph in Chromium. `run` searches on `recall`, by turns alone and beside a dashboard whose page of the run is
 open: each commit that it is told of makes it ask for what a browser asks. It prints CPU seconds of the driver and its
 children, and their ratio.
@@ -43,7 +44,7 @@ class Server:
     """`evolve dashboard` over an archive."""
 
     def __init__(self, archive: Path) -> None:
-        command = [EVOLVE, "dashboard", "--archive", archive, "--port", "0"]
+        command = [str(EVOLVE), "dashboard", "--archive", str(archive), "--port", "0"]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
         assert self._process.stdout is not None
         self.base = self._process.stdout.readline().split(" at ")[1].split()[0].rstrip("/")
@@ -109,7 +110,8 @@ def addresses(archive: Path) -> Sequence[str]:
 
 def bench_pages(archive: Path, times: int) -> None:
     """Print how long each address takes."""
-    print(f"{'address':52}{'first':>8}{'p50':>8}{'p95':>8}{'CPU p50':>9}{'KB':>9}    load {os.getloadavg()[0]:.1f}")
+    headings = f"{'first':>8}{'p50':>8}{'p95':>8}{'CPU':>8}{'CPU p50':>9}{'KB':>9}"
+    print(f"{'address':52}{headings}    load {os.getloadavg()[0]:.1f}")
     with serving(archive) as server:
         for address in addresses(archive):
             wall, busy, length = [], [], 0
@@ -120,10 +122,8 @@ def bench_pages(archive: Path, times: int) -> None:
                 busy.append(server.busy() - before)
             p50, p95 = statistics.median(wall), statistics.quantiles(wall, n=20, method="inclusive")[-1]
             shown = address if len(address) < 50 else f"{address[:34]}...{address[-12:]}"
-            print(
-                f"{shown:52}{wall[0]:8.0f}{p50:8.0f}{p95:8.0f}{statistics.median(busy):9.0f}{length / 1000:9.1f}",
-                flush=True,
-            )
+            took = f"{wall[0]:8.0f}{p50:8.0f}{p95:8.0f}{busy[0]:8.0f}{statistics.median(busy):9.0f}"
+            print(f"{shown:52}{took}{length / 1000:9.1f}", flush=True)
 
 
 FRAME = """async () => {
@@ -162,9 +162,8 @@ def bench_lineage(archive: Path) -> None:
                 frames.append(page.evaluate(FRAME))
             page.mouse.up()
             slowest, typical = max(frames), statistics.median(frames)
-            print(
-                f"drawn after {drawn:.2f} s; again in {redrawn:.0f} ms; panned at {typical:.0f} ms a frame, at most {slowest:.0f}"
-            )
+            print(f"drawn after {drawn:.2f} s; again in {redrawn:.0f} ms; ", end="")
+            print(f"panned at {typical:.0f} ms a frame, at most {slowest:.0f}")
         browser.close()
 
 
@@ -217,7 +216,7 @@ def bench_run(designs: int, pairs: int) -> None:
                     found[mode] = _searched(archive, designs)
                     continue
                 with serving(archive) as server:
-                    watcher = Watcher(server, 2)
+                    watcher = Watcher(server, 1)
                     watcher.start()
                     found[mode] = _searched(archive, designs)
                     asked = watcher.asked

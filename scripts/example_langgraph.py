@@ -14,6 +14,7 @@ import importlib.util
 import math
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -29,6 +30,10 @@ What earlier episodes taught:
 {told}
 {observation}
 Answer with one of these actions and nothing else: {actions}"""
+
+
+LIMITS = {"recursion_limit": 1_000}
+"""Nodes of an episode: each of its actions is one."""
 
 
 class State(TypedDict):
@@ -122,19 +127,19 @@ def play(module: Any, memory: Any, client: OpenAI, model: str, number: int) -> S
     """One episode, from an empty state to what the agent made of it."""
     domain = registry.load("recall")
     spec = domain.tasks(Role.REFLECTION)[number]
-    environment = domain.environment(spec)
-    observation, info = environment.reset(seed=number)
-    first = State(
-        name=spec.id,
-        goal=info["goal"],
-        first=observation,
-        observation=observation,
-        actions=info["actions"],
-        told=[],
-        steps=[],
-        score=0.0,
-    )
-    played: State = Agent(module, memory, client, model, environment).graph().invoke(first)
+    with closing(domain.environment(spec)) as environment:
+        observation, info = environment.reset(seed=number)
+        first = State(
+            name=spec.id,
+            goal=info["goal"],
+            first=observation,
+            observation=observation,
+            actions=info["actions"],
+            told=[],
+            steps=[],
+            score=0.0,
+        )
+        played: State = Agent(module, memory, client, model, environment).graph().invoke(first, LIMITS)
     return played
 
 

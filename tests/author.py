@@ -1,7 +1,8 @@
 """What a language model would answer to the meta-agent's prompts: real designs for `recall`, some of them broken.
 
 It reads the code that it is shown, and gives one edit of it that is not made yet; which one follows from the prompt, so
-that equal prompts get equal answers. `flaws` names what goes wrong in its first answers, in turn; nothing where empty.
+that equal prompts get equal answers; one that is `alike` has the same idea about the same code, whatever it is told.
+`flaws` names what goes wrong in its first answers, in turn; nothing where empty.
 """
 
 from __future__ import annotations
@@ -97,8 +98,9 @@ _TASKS = re.compile(r"task: ([\w-]+) of")
 class Author:
     """Answers as a `tests.model_server.Script`."""
 
-    def __init__(self, flaws: Sequence[str] = ()) -> None:
+    def __init__(self, flaws: Sequence[str] = (), *, alike: bool = False) -> None:
         self.flaws = flaws
+        self.alike = alike
         self._turns: dict[str, int] = {}
 
     def __call__(self, ask: Ask) -> Response:
@@ -111,7 +113,7 @@ class Author:
     def _implementation(self, ask: Ask) -> dict[str, Any]:
         last = str(ask.body["messages"][-1]["content"])
         codes = [code for _, code in _CODE.findall(ask.text)]
-        draw = zlib.crc32(ask.text.encode())
+        draw = 0 if self.alike else zlib.crc32(ask.text.encode())
         if not codes:
             return answer("keeps sentences", module=FIRST)
         code = codes[-1] if "its code now" in last else codes[0]

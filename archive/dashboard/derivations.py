@@ -271,7 +271,7 @@ class Derivations(Protocol):
         """Runs at equal budget, counted in episodes, designs or dollars."""
 
     def designs_beside(self, designs: Sequence[tuple[str, int | None]]) -> DesignsBeside:
-        """Designs by the leading characters of their ids, each in a run or in the newest that has it."""
+        """Designs by the leading characters of their ids, each in a run or in the newest search that has it."""
 
     def insights(self) -> Sequence[InsightLine]:
         """All that ever were known: those that still are first, and of these the ones with most evidence."""

@@ -19,6 +19,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError, to_json
 
 from archive.dashboard.derivations import Derivations
 from archive.dashboard.formats import FILTERS
@@ -27,6 +28,8 @@ from archive.dashboard.reading import Reader
 
 HERE = Path(__file__).parent
 View = TypeVar("View", bound=Callable[..., BaseModel])
+FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+"""With which a spreadsheet's formula may begin, in full width too (OWASP, CSV injection)."""
 
 
 class Estimated(Protocol):
@@ -156,8 +159,24 @@ class Pages:
         return router
 
 
-def _plainly(request: Request, shown: BaseModel) -> Any:
-    return _download(request, shown) or shown
+def _plainly(request: Request, shown: BaseModel) -> Response:
+    return _download(request, shown) or Response(_dumped(shown), media_type="application/json")
+
+
+def _dumped(shown: BaseModel) -> str | bytes:
+    """As JSON; lone surrogates, which a model may write and UTF-8 does not have, as question marks."""
+    try:
+        return shown.model_dump_json()
+    except PydanticSerializationError:
+        return to_json(_encodable(shown.model_dump()), inf_nan_mode="null")
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encodable(each) for each in value]
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def _shower(template: str) -> Callable[[Request, BaseModel], Response]:
@@ -252,4 +271,4 @@ def _csv(rows: Iterator[dict[str, Any]], names: Sequence[str]) -> Iterator[str]:
 
 def _cell(value: Any) -> Any:
     """A value that no spreadsheet takes for a formula."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 SHORTEST = 16
 """Characters of a token."""
+LATER = 3.0
+"""Seconds until what only some pages need is imported."""
 GRACE = 2
 """Seconds that answers under way have to end."""
 
@@ -40,7 +43,22 @@ def serve_dashboard(path: Path, host: str, port: int, token: str, *, open_browse
             import webbrowser
 
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+        _later(_warm_up)
         _run(dashboard, listening)
+
+
+def _later(do: Callable[[], None]) -> None:
+    """Do it once the first page is likely to be there, which it would delay."""
+    timer = threading.Timer(LATER, do)
+    timer.daemon = True
+    timer.start()
+
+
+def _warm_up() -> None:
+    """Import what the first comparison of designs would wait for."""
+    from evolve.statistics import signed_rank
+
+    signed_rank({"a": 0.0, "b": 0.0}, {"a": 0.1, "b": 0.2})
 
 
 def _refuse_unsafe(host: str, token: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,7 +113,7 @@ def _refuse_other(target: Target, design: str) -> None:
     if target.force:
         return
     if target.package is not None:
-        _refuse_folder(target.package)
+        _refuse_folder(target.package, design)
         return
     place = target.place(design)
     memory = place.with_suffix(".json")
@@ -124,13 +125,13 @@ def _refuse_other(target: Target, design: str) -> None:
         raise InputError(f"{other} is there already, and another; name a file with --to, or give --force")
 
 
-def _refuse_folder(folder: Path) -> None:
-    """Leave alone a folder that holds something else than a package of ours."""
-    from archive.packaging import is_ours
+def _refuse_folder(folder: Path, design: str) -> None:
+    """Leave alone a folder that holds something else than a package of this design."""
+    from archive.packaging import is_ours, module_in
 
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--package {folder}: there is a file of that name; name a folder")
-    if folder.is_dir() and any(folder.iterdir()) and not is_ours(folder):
+    if folder.is_dir() and any(folder.iterdir()) and not (is_ours(folder) and _holds(module_in(folder), design)):
         raise InputError(f"{folder} holds something else already; name another folder with --package, or give --force")
 
 
@@ -161,16 +162,15 @@ def _exported(
     from archive.export import export
     from archive.limited import TextError
     from evolve.prove import guests, prove, sample_of, taught
-    from evolve.provenance import card, collected, questions
+    from evolve.provenance import card, collected, questions, stand_ins
     from sandbox.backend import DesignFault
     from sandbox.source import SourceChecker
 
     with SourceChecker() as checker:
         checked = checker.check(design.source)
-    episodes = collected(archive, run)
-    lessons: list[Trajectory] | None = None
-    if target.memory_of is not None:
-        lessons = episodes if target.memory_of == run.id else collected(archive, archive.run(target.memory_of))
+    own = collected(archive, run)
+    episodes = own or stand_ins()
+    lessons = _lessons(archive, run, own, target.memory_of)
     proof, state = None, None
     try:
         sample = sample_of(backend, design.source, episodes)
@@ -181,7 +181,7 @@ def _exported(
         if target.proof or lessons is not None:
             with guests(backend) as pool:
                 if target.proof:
-                    asked = questions(archive, run, design.id, episodes)
+                    asked = questions(archive, run, design.id, episodes, as_recorded=bool(own))
                     proof, state = prove(pool, design.source, module(), episodes, asked)
                 if lessons is not None and (lessons is not episodes or not target.proof):
                     state = taught(pool, module(), lessons)
@@ -194,6 +194,21 @@ def _exported(
     if state is None:
         raise InputError("what the design learned is larger than a sandbox gives out; export it without --with-memory")
     return module(), proof, json.dumps(state)
+
+
+def _lessons(archive: Archive, run: Run, own: list[Trajectory], memory_of: int | None) -> list[Trajectory] | None:
+    """The episodes that the memory is to come with, those of the design's `own` run or of another; none if none is."""
+    from evolve.provenance import collected
+
+    if memory_of is None:
+        return None
+    lessons = own if memory_of == run.id else collected(archive, archive.run(memory_of))
+    if not lessons:
+        raise InputError(
+            f"--with-memory {memory_of}: there are no episodes that run {memory_of} learned from; its domain or its"
+            " agent is not installed here, or the archive lost them"
+        )
+    return lessons
 
 
 def _write(place: Path, exported: Exported, memory: str | None, *, package: bool) -> Path | None:
@@ -231,5 +246,8 @@ def _print(result: dict[str, Any], proof: Proof | None) -> None:
         say(f"the same  {proof.items} items in answer to {proof.queries} queries after {proof.episodes} episodes{same}")
     else:
         say("the same  not proved, for --no-proof was given")
-    module = module_name(Path(result["path"]).resolve().name) if result["wheel"] else Path(result["path"]).stem
-    say(f"Try it:   python -m {module} --selftest")
+    if result["wheel"] is not None:
+        module = module_name(Path(result["path"]).resolve().name)
+        say(f"Try it:   pip install {shlex.quote(result['wheel'])} && python -m {module} --selftest")
+    else:
+        say(f"Try it:   python {shlex.quote(result['path'])} --selftest")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import re
 from collections.abc import Awaitable, Mapping
 from types import ModuleType
 from typing import Any
@@ -26,6 +27,8 @@ TOO_LONG = (
     "context window",
 )
 """What OpenAI, llama.cpp, Anthropic, vLLM and others say of a request that does not fit."""
+
+_SURROGATE = re.compile(r"\\u[dD]")
 
 SPENT = ("insufficient_quota", "credit balance", "billing")
 
@@ -77,9 +80,12 @@ def of_status(name: str, status: int, headers: Mapping[str, str], body: str) -> 
 
 
 def read_json(text: str) -> Any:
-    """The text as JSON, all numbers finite; none where it is something else."""
+    """The text as JSON, all numbers finite, all texts of whole characters; none where it is something else."""
     try:
-        return json.loads(text, parse_constant=_not_a_number, parse_float=_finite)
+        value = json.loads(text, parse_constant=_not_a_number, parse_float=_finite)
+        if _SURROGATE.search(text):  # half a pair is no character, and could not be said again
+            value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+        return value
     except (ValueError, RecursionError):
         return None
 

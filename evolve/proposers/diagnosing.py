@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -17,7 +16,7 @@ from pydantic import Field
 from archive.fronts import add_diagnosis, diagnosis
 from evolve.agents.prompts import template
 from evolve.diagnosis import Defect, DefectProfile, measured, worst_first
-from evolve.evaluation import Need, Thought
+from evolve.evaluation import Need
 from evolve.history import Watched
 from evolve.llm.base import BadAnswerError, Message, ModelRefusedError, Purpose, Request, TooLongError
 from evolve.llm.roles import DIAGNOSE, settings_of
@@ -27,7 +26,7 @@ from evolve.proposers.alma.prompting import opening, system
 from evolve.proposers.base import Commission, Proposal, Proposer
 from evolve.signs import describe, of_collection, of_episodes
 from evolve.texts import episode_text, one_line
-from evolve.thinking import think
+from evolve.thinking import think, until
 
 if TYPE_CHECKING:
     from archive.tables import Design
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
     from evolve.reflection import Seen
 
 SEVERITIES = {"high": 0.9, "medium": 0.6, "low": 0.3}
-PAUSE = 0.05
-"""Seconds between two looks at whether another request is done with what this one waits for."""
 HELD = 10
 """Proposals of a request that are held to the diagnosed part; those after them may change anything."""
 LONGEST = 300
@@ -74,37 +71,19 @@ class Diagnosing:
         """Proposals that the requests of this sitting drew, by number."""
         self._looking: set[str] = set()
         """Designs that are being diagnosed."""
-        self._waiting: set[int] = set()
-        """Requests for which nothing is written yet."""
 
     def propose(self, commission: Commission) -> Generator[Need, Any, Proposal | None]:
         """Diagnose the first parent if nobody did, and have a descendant written."""
         if commission.parents:
-            profile = yield from self._in_turn(commission)
+            profile = yield from self._profile(commission.desk, commission.parents[0])
             draw = self._drawn.get(commission.number, 0)
             self._drawn[commission.number] = draw + 1
             commission = replace(commission, brief=briefed(commission.brief, profile, draw))
         return (yield from self.inner.propose(commission))
 
-    def _in_turn(self, commission: Commission) -> Generator[Need, Any, DefectProfile]:
-        """The parent's diagnosis. In a reproducible run it is then this request's turn to enter a design.
-
-        Else what is a duplicate, and what is drawn in its place, would depend on whose diagnosis was done first.
-        """
-        number, in_order = commission.number, commission.desk.config.reproducible
-        self._waiting.add(number)
-        try:
-            profile = yield from self._profile(commission.desk, commission.parents[0])
-            while in_order and min(self._waiting) < number:
-                yield Thought(partial(time.sleep, PAUSE))
-        finally:
-            self._waiting.remove(number)
-        return profile
-
     def _profile(self, desk: Desk, design: Design) -> Generator[Need, Any, DefectProfile]:
         """The diagnosis of a design, by whoever asks for it first."""
-        while design.id in self._looking:
-            yield Thought(partial(time.sleep, PAUSE))
+        yield from until(lambda: design.id not in self._looking)
         kept = diagnosis(desk.archive, desk.run_id, design.id)
         if kept is not None:
             return DefectProfile.unpack(kept)

@@ -9,14 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from archive.fronts import add_tactics, tactics
 from evolve.agents.prompts import template
-from evolve.evaluation import Need, Thought
+from evolve.evaluation import Need
 from evolve.guidance import named, tactic_note
 from evolve.history import History, ranked
 from evolve.llm.base import BadAnswerError, Message, ModelRefusedError, Purpose, Request
@@ -28,13 +27,12 @@ from evolve.proposers.alma.prompting import opening, system
 from evolve.proposers.base import Brief, Commission, Proposal, Proposer
 from evolve.tactics import TACTICS
 from evolve.texts import designs_table, one_line
-from evolve.thinking import think
+from evolve.thinking import think, until
 
 if TYPE_CHECKING:
+    from archive.history import Listed
     from evolve.desk import Desk
 
-PAUSE = 0.05
-"""Seconds between two looks at whether another request has its answer."""
 SHOWN = 3
 """Designs whose code is shown, the best ones."""
 LONGEST = 600
@@ -70,8 +68,7 @@ class Tactical:
 
     def _ways(self, desk: Desk, began: int) -> Generator[Need, Any, dict[str, str]]:
         """The tactics of a round, by whichever of its requests comes first."""
-        while began in self._asking:
-            yield Thought(partial(time.sleep, PAUSE))
+        yield from until(lambda: began not in self._asking)
         kept = tactics(desk.archive, desk.run_id, began)
         if kept is None:
             self._asking.add(began)
@@ -97,11 +94,11 @@ class Tactical:
 
 def evidence_of(desk: Desk, began: int) -> list[Section]:
     """What a model is shown: all designs in a line each, and the best ones' code. It depends on the round alone."""
-    lines = [line for line in History(desk.archive, desk.run_id).designs() if line.number <= began]
-    best = ranked(lines)[:SHOWN]
+    lines = told_by(History(desk.archive, desk.run_id).designs(), began)
+    best, count = ranked(lines)[:SHOWN], sum(map(is_candidate, lines))
     return [
         Section(
-            f"All designs of this search so far, of which the last ones were no better: {began}",
+            f"All designs of this search so far, of which the last ones were no better: {count}",
             designs_table(lines),
             50,
             True,
@@ -116,11 +113,22 @@ def evidence_of(desk: Desk, began: int) -> list[Section]:
     ]
 
 
+def is_candidate(line: Listed) -> bool:
+    """Whether a design is one that the search asked for."""
+    return line.number > 0
+
+
+def told_by(lines: Sequence[Listed], began: int) -> list[Listed]:
+    """The designs up to the last one that had a score when the round began; there may be more, without scores."""
+    scored = [line.number for line in lines if is_candidate(line) and line.score is not None]
+    last = max(scored[:began], default=0)
+    return [line for line in lines if line.number <= last]
+
+
 def _tried(desk: Desk, began: int) -> list[Section]:
-    earlier = [each for each in range(began) if tactics(desk.archive, desk.run_id, each)]
     found: Sequence[str] = [
-        f"- after {each} designs, {name}: {text}"
-        for each in earlier
+        f"- after {each} scores, {name}: {text}"
+        for each in range(began)
         for name, text in (tactics(desk.archive, desk.run_id, each) or {}).items()
     ]
     return [Section("What was tried when this happened before", "\n".join(found), 45, True)] if found else []

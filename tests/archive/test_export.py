@@ -15,7 +15,7 @@ from zipfile import ZipFile
 import pytest
 
 from archive.export import CONTRACT, Card, Exported, module_of
-from archive.packaging import module_name, write_package
+from archive.packaging import module_in, module_name, write_package
 from archive.reimport import NotExportedError, restore, restored
 from archive.scopes import bound, mentions
 from evolve.experience import lessons
@@ -31,6 +31,7 @@ EVERYTHING = everything()
 LESSONS = lessons(12)
 ASKED = [Question(episode) for episode in LESSONS[:5]]
 BACKEND = make("process")
+EMPTY: Mapping[str, object] = {"learned": [], "asked": []}
 FACTS = [("Parents", "1-" + "0" * 64), ("Lineage", 'a\nb \\ """ \u202e\x07')]
 
 
@@ -57,7 +58,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def export(checker: SourceChecker, source: str, sample: Mapping[str, object] | None = None) -> Exported:
     checked = checker.check(source)
     card = Card(checked.hash, checked.summary, [("Design", checked.hash), *FACTS])
-    return module_of(source, checked.class_name, card, sample or {"learned": [], "asked": []})
+    return module_of(source, checked.class_name, card, sample or EMPTY)
 
 
 def run(file: Path, alone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -245,6 +246,7 @@ def test_what_a_design_learned_travels(checker: SourceChecker, pool: Pool, alone
         tmp_path / "My memory!", exported, (tmp_path / "My memory!/my_memory/__init__.json").read_text()
     )
     assert wheel.read_bytes() == first
+    assert module_in(tmp_path / "My memory!") == tmp_path / "My memory!/my_memory/__init__.py"
     with ZipFile(wheel) as archive:
         assert {name for name in archive.namelist() if "info" not in name} == {
             f"my_memory/__{name}" for name in ("init__.py", "main__.py", "init__.json")
@@ -258,6 +260,30 @@ def test_what_a_design_learned_travels(checker: SourceChecker, pool: Pool, alone
     )
     done = run(script, alone)
     assert int(done.stdout) > 0, done.stderr
+    write_package(tmp_path / "My memory!", exported, None)
+    assert not (tmp_path / "My memory!/my_memory/__init__.json").exists(), "what an earlier export brought is gone"
+
+
+def test_a_design_does_not_choose_what_it_descends_from(checker: SourceChecker) -> None:
+    source = SHARED.format(body="return []").replace("asked = []", "asked = [0]")
+    checked = checker.check(source)
+    claim = "1-" + "f" * 64
+    card = Card(checked.hash, f"Design {claim}", [("Design", checked.hash), *FACTS])
+    text = module_of(source, checked.class_name, card, EMPTY).text
+    assert f'"""Design {claim}\n' in text
+    assert restored(text).design == checked.hash
+
+
+def test_what_a_design_says_of_itself_is_no_markup(checker: SourceChecker, tmp_path: Path) -> None:
+    source = SHARED.format(body="return []")
+    checked = checker.check(source)
+    said = "![](http://example.org/x) <script>"
+    write_package(
+        tmp_path / "mine", module_of(source, checked.class_name, Card(checked.hash, said, FACTS), EMPTY), None
+    )
+    lines = (tmp_path / "mine/README.md").read_text().splitlines()
+    assert f"    {said}" in lines
+    assert not [line for line in lines if "Lineage" in line and not line.startswith("    ")]
 
 
 def test_an_edited_block_becomes_part_of_the_design(checker: SourceChecker, pool: Pool) -> None:
@@ -315,6 +341,15 @@ def test_names_of_the_module_are_told_from_local_ones() -> None:
     assert bound(tree.body) == {"f", "C", "g", "G8"}
 
 
-@pytest.mark.parametrize(("given", "name"), [("My memory!", "my_memory"), ("1st", "memory_1st"), ("é", "memory")])
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("My memory!", "my_memory"),
+        ("1st", "memory_1st"),
+        ("é", "memory"),
+        ("class", "memory_class"),
+        ("json", "memory_json"),
+    ],
+)
 def test_a_folder_names_its_module(given: str, name: str) -> None:
     assert module_name(given) == name

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, Response, expect, sync_playwright
 
 from archive.ledger import Entry, Ledger
 from tests.end_to_end.conftest import SCRIPT
@@ -25,8 +25,7 @@ FLAGS = (
 )
 PATIENCE = 20_000
 """Milliseconds; the machine may be busy."""
-DRAWN = """() => window.palimpsest && [...document.querySelectorAll('[data-chart]')].every(
-    (each) => each.dataset.drawn || each.dataset.empty)"""
+NOT_DRAWN = "[data-chart]:not([data-drawn]):not([data-empty])"
 
 
 @contextmanager
@@ -66,7 +65,7 @@ class Visit:
         self.page.set_default_timeout(PATIENCE)
         self.page.on("console", self._said)
         self.page.on("pageerror", lambda error: self.trouble.append(f"script: {error}"))
-        self.page.on("dialog", lambda dialog: (self.trouble.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        self.page.on("dialog", self._interrupted)
         self.page.on("request", self._asked)
         self.page.on("requestfailed", self._failed)
         self.page.on("response", self._answered)
@@ -74,19 +73,23 @@ class Visit:
     def open(self, address: str) -> Page:
         """Go to an address and wait until its charts are there."""
         self.page.goto(self.base + address)
-        self.page.wait_for_function(DRAWN)
+        expect(self.page.locator(NOT_DRAWN)).to_have_count(0, timeout=PATIENCE)  # to evaluate a condition, CSP forbids
         return self.page
 
     def _said(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             self.trouble.append(f"console: {message.text}")
 
+    def _interrupted(self, dialog: Dialog) -> None:
+        self.trouble.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
     def _asked(self, request: Request) -> None:
         if not request.url.startswith((f"{self.base}/", "data:", "blob:")):
             self.trouble.append(f"elsewhere: {request.url}")
 
     def _failed(self, request: Request) -> None:
-        if "/live" not in request.url:  # that stream ends when its page does
+        if request.failure != "net::ERR_ABORTED":  # as what is still read when the page is left
             self.trouble.append(f"failed: {request.url} {request.failure}")
 
     def _answered(self, response: Response) -> None:
@@ -95,10 +98,9 @@ class Visit:
 
 
 @contextmanager
-def visiting(browser: Browser, base: str, *, width: int = 1400, dark: bool = False) -> Iterator[Visit]:
+def visiting(browser: Browser, base: str) -> Iterator[Visit]:
     """A tab of its own."""
-    scheme = "dark" if dark else "light"
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, accept_downloads=True)
+    context = browser.new_context(viewport={"width": 1400, "height": 900}, color_scheme="light", accept_downloads=True)
     try:
         yield Visit(context.new_page(), base)
     finally:

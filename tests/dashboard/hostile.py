@@ -23,7 +23,8 @@ ATTACK = (
     "javascript:window.pwned=6 ]]> --> </textarea></style></title></pre><iframe src=javascript:window.pwned=7>"
     "<div hx-get='//evil.example/' hx-trigger=load hx-on:load='window.pwned=8' data-chart=//evil.example/>"
     " sum{{7*7}}sum sum${7*7}sum {% raw %} {{ ''.__class__ }} \u0000\u0007\x1b[31mred\x1b]0;title\x07 \x9b2J "
-    "\u202egnp.exe\u2066\u200f \ufeff\U000e0041 \U0001f955 \u0645\u0631\u062d\u0628\u0627 &lt;b&gt; %3Cscript%3E \\u003cscript\\u003e"
+    "\u202egnp.exe\u2066\u200f \ufeff\U000e0041 \U0001f955 \u0645\u0631\u062d\u0628\u0627"
+    " &lt;b&gt; %3Cscript%3E \\u003cscript\\u003e"
 )
 """Script, markup, attributes, other contexts, template syntax, a formula, NUL, terminal codes and bidi overrides."""
 TORN = f"\ud800{ATTACK}\udfff"
@@ -91,18 +92,11 @@ def _thoughts(archive: Archive, design: str, number: int, parent: str, text: str
     archive.save(Diagnosis(run_id=1, design_id=design, profile=pack(profile), author=text, created=now))
     criterion = {"name": TORN, "weight": 1.0, "ours": 1.0, "theirs": 2.0, "critique": torn}
     details = {"criteria": [criterion], "signs": {}, "operators": {TORN: 1.0}, "meta_prompt": torn, "lessons": [TORN]}
-    archive.save(
-        Comparison(
-            run_id=1,
-            design_id=design,
-            rival_id=parent,
-            told=1,
-            decided_by=next(iter(DECIDED)),
-            details=pack(details),
-            author=text,
-            created=now,
-        )  # fmt: skip
-    )
+    beside = Comparison(
+        run_id=1, design_id=design, rival_id=parent, told=1, decided_by=next(iter(DECIDED)), details=pack(details),
+        author=text, created=now,
+    )  # fmt: skip
+    archive.save(beside)
 
 
 def _episodes(archive: Archive, design: str, text: str) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
 from archive.opening import open_archive
+from archive.tables import Member, Run
+from evolve.derivations import Derived
 from evolve.results import task_scores
 from evolve.statistics import paired
 from tests.dashboard.conftest import serving
@@ -57,6 +61,19 @@ def test_designs_are_compared_task_by_task(client: TestClient, recorded: Path) -
     chart = client.get(f"/api/compare/tasks?designs={first},{second}&run=1").json()
     bars = {task: bar for task, (bar,) in zip(chart["y"]["categories"], chart["series"][0]["points"], strict=True)}
     assert bars == {task: ours[task] - theirs[task] for task in ours}
+
+
+def test_a_design_is_compared_as_its_search_has_it(recorded: Path, tmp_path: Path) -> None:
+    path, design = Path(shutil.copy(recorded, tmp_path)), candidates(recorded, 2)[0]
+    with closing(open_archive(path, write=True)) as archive:
+        search, member = archive.run(2), archive.member(2, design)
+        assert member is not None
+        evaluating = json.dumps({**json.loads(search.config), "strategy": "eval"})
+        archive.save(Run(**{**search.model_dump(), "id": 9, "identity": "another", "config": evaluating}))
+        archive.save(Member(**{**member.model_dump(), "run_id": 9}))
+    with closing(Derived(path)) as derived:
+        (side,) = derived.designs_beside([(design, None)]).designs
+    assert (side.run, side.score is not None) == (2, True)
 
 
 def test_runs_to_be_taken_in_or_out_are_links(client: TestClient) -> None:

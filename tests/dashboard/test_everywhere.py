@@ -117,7 +117,7 @@ def test_tables_page_and_export(client: TestClient, address: str) -> None:
     path, asked = _asked(address)
     for table in _tables(client.get(address).json()):
         prefix, rows = table["prefix"], table["rows"]
-        parts = []
+        parts: list[dict[str, Any]] = []
         for page in (1, 2):
             found = client.get(path, params={**asked, f"{prefix}size": "3", f"{prefix}page": str(page)}).json()
             parts += _table(found, table["name"])["rows"] if page == 1 or table["count"] > 3 else []

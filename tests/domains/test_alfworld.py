@@ -27,7 +27,7 @@ from tests import THOROUGH
 
 pytestmark = pytest.mark.skipif(util.find_spec("alfworld") is None, reason="the extra `alfworld` is not installed")
 
-GAMES, STEPS = (54, 40) if THOROUGH else (6, 10)
+GAMES, STEPS = (54, 40) if THOROUGH else (4, 8)
 """Games on which play is compared with the stock engine, and the steps in each; the stock engine takes its time."""
 
 

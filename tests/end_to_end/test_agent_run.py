@@ -185,6 +185,23 @@ def test_what_cannot_be_bounded_or_made_is_an_error(shell: Shell, flags: tuple[s
     assert (done.code, sentence in done.err) == (2, True), done.err
 
 
+def test_without_the_cache_a_run_that_goes_on_is_answered_what_it_asks_now(shell: Shell) -> None:
+    asked = "top"
+
+    def looks(ask: Ask) -> Response:
+        arguments = {"count": 3} if asked == "top" else {"text": "no such words", "where": "code"}
+        return Say(calls=[("propose", answer("x", module=FIRST)) if turn(ask) > 12 else (asked, arguments)])
+
+    with ModelServer(looks) as server:
+        command = ("run", *QUICK, "--designs", "1", "--no-cache", "--proposer", f"agent:{server.spec()}")
+        assert shell.here(*command, "--budget-tokens", "110000").json["status"] == "out of budget"
+        asked, before = "search", len(server.asks)
+        done = shell.here(*command, "--budget-tokens", "3000000")
+        assert (done.code, done.json["status"]) == (0, "done"), done.err
+    assert before > 1
+    assert "nothing holds it" in server.asks[before + 1].text
+
+
 def test_old_answers_make_room_in_a_narrow_context(shell: Shell) -> None:
     first: list[int] = []
 
@@ -253,10 +270,6 @@ def test_a_reproducible_run_is_replayed_from_its_record(shell: Shell) -> None:
     def uneven(ask: Ask) -> Response:
         said = looks_and_mends(ask)
         assert isinstance(said, Say)
-        if turn(ask) == 2 and parents(ask):  # no two requests propose the same, or the first to do so would be told
-            tells, at = "        return Memory(told[:40])", zlib.crc32(ask.text.encode())
-            other = f"        told = told[{at % 7}:] + told[:{at % 7}] + [] * {at}\n{tells}"
-            said = replace(said, calls=[("propose", answer("another order", edits=[UPDATE, (tells, other)]))])
         return replace(said, latency=zlib.crc32((salt + ask.text).encode()) % 5 / 25)
 
     with ModelServer(uneven) as server:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import venv
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,7 @@ def test_an_edited_module_is_entered_with_its_lineage(copied: Shell) -> None:
     design = best(copied)
     quick = copied.here("export", design, "--to", "mine.py", "--no-proof", *PROCESS)
     assert (quick.code, "not proved" in quick.out) == (0, True), quick.err
+    assert "python mine.py --selftest" in quick.out
     text = (copied.folder / "mine.py").read_text()
     assert "self.lines = " in text
     (copied.folder / "mine.py").write_text(text.replace("self.lines = ", "self.lines = 1 or "))
@@ -100,9 +103,44 @@ def test_no_file_that_holds_something_else_is_written_over(copied: Shell) -> Non
     assert (copied.here(*back).code, copied.here(*back, "--force").code, copied.here(*back).code) == (2, 0, 0)
     package = ("export", design, "--no-proof", *PROCESS, "--package")
     assert copied.here(*package, "mine").code == copied.here(*package, "mine").code == 0
-    for place, reason in (("mine.py", "there is a file of that name"), (".", "holds something else already")):
+    module = copied.folder / "mine" / "mine" / "__init__.py"
+    module.write_text(module.read_text().replace("self.lines = ", "self.lines = 1 or "))
+    taken = (
+        ("mine.py", "there is a file of that name"),
+        (".", "holds something else"),
+        ("mine", "holds something else"),
+    )
+    for place, reason in taken:
         done = copied.here(*package, place)
         assert (done.code, reason in done.err) == (2, True)
+
+
+def test_no_other_episodes_stand_for_those_that_a_run_learned_from(copied: Shell) -> None:
+    with closing(sqlite3.connect(copied.folder / "palimpsest.db")) as archive:
+        archive.execute("DELETE FROM recording")
+        archive.commit()
+    export = ("export", best(copied), "--to", "mine.py", *PROCESS, "--json")
+    done = copied.here(*export, "--with-memory", "1")
+    assert (done.code, "there are no episodes that run 1 learned from" in done.err) == (2, True)
+    done = copied.here(*export)
+    assert (done.code, done.json["proof"]["as_recorded"]) == (0, 0), done.err
+
+
+@pytest.mark.parametrize(("dollars", "price"), [("0.25", "$0.2500"), ("NULL", "at an unknown price")])
+def test_the_head_says_what_an_episode_costs(copied: Shell, dollars: str, price: str) -> None:
+    export = ("export", best(copied), "--to", "mine.py", "--no-proof", *PROCESS)
+    assert copied.here(*export).code == 0
+    assert "episodes cost no tokens beyond those told" in flowing(copied.folder / "mine.py")
+    with closing(sqlite3.connect(copied.folder / "palimpsest.db")) as archive:
+        archive.execute(f"UPDATE episode SET tokens_in = 300, tokens_out = 7, dollars = {dollars}")
+        archive.commit()
+    assert copied.here(*export).code == 0
+    told = f"the agent's model took 300 tokens in and 7 out an episode, {price}"
+    assert told in flowing(copied.folder / "mine.py")
+
+
+def flowing(file: Path) -> str:
+    return " ".join(file.read_text().split())
 
 
 def test_a_design_of_a_reproducible_run_is_not_to_be_submitted_there(shell: Shell) -> None:
@@ -162,6 +200,7 @@ def test_a_history_leaves_as_a_folder(finished: Shell, tmp_path: Path) -> None:
         (("export", "1-", "--to", "nowhere/a.py"), "there is no folder nowhere"),
         (("export", "9-", "--sandbox", "process"), "no design whose id begins with"),
         (("import", "nothing.py"), "No such file or directory; name a module"),
+        (("import", "/dev/zero"), "more than 1048576 bytes"),
         (("import", "."), "Is a directory; name a module"),
         (("import", "palimpsest.db"), "is not valid UTF-8"),
     ],

@@ -229,8 +229,9 @@ def test_a_run_out_of_budget_goes_on_in_the_middle_of_a_proposal(shell: Shell) -
         assert len(rows(shell.folder / "palimpsest.db", PAID)) == server.paid == len(server.asks)
 
 
-def test_a_reproducible_run_asks_the_same_whoever_is_faster(shell: Shell) -> None:
-    author, salt = Author(), "a"
+@pytest.mark.parametrize("alike", [False, True], ids=["various", "alike"])
+def test_a_reproducible_run_asks_the_same_whoever_is_faster(shell: Shell, alike: bool) -> None:
+    author, salt = Author(alike=alike), "a"
 
     def uneven(ask: Ask) -> Response:
         said = author(ask)
@@ -238,11 +239,14 @@ def test_a_reproducible_run_asks_the_same_whoever_is_faster(shell: Shell) -> Non
         return replace(said, latency=zlib.crc32((salt + ask.text).encode()) % 5 / 25)
 
     with ModelServer(uneven) as server:
-        command = ("run", *QUICK, "--designs", "5", "--reproducible", "--in-flight", "2", "--proposer", server.spec())
+        command = ("run", *QUICK, "--designs", "5", "--reproducible", "--in-flight", "3", "--proposer", server.spec())
         first = shell.here(*command, "--archive", "a.db")
+        assert not alike or any("the run has this very program already" in ask.text for ask in server.asks)
         salt = "b"
         second = shell.here(*command, "--archive", "b.db")
         assert first.json["top"] == second.json["top"]
+        answers = "SELECT result FROM request ORDER BY number"
+        assert rows(shell.folder / "a.db", answers) == rows(shell.folder / "b.db", answers)
         asked = len(server.asks)
         replayed = shell.here(*command, "--archive", "a.db", "--fresh", "--llm", "replay")
         assert replayed.json["top"] == first.json["top"]

@@ -10,7 +10,6 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -165,4 +164,4 @@ def test_what_is_not_there_is_a_sentence(finished: Shell, arguments: tuple[str, 
     done = finished.here(*arguments)
     assert done.code == 2
     assert "Traceback" not in done.err
-    assert Path("none.db").exists() is False
+    assert not (finished.folder / "none.db").exists()

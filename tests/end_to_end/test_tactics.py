@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from archive.history import Listed
 from archive.store import unpack
+from evolve.proposers.tactical import told_by
+from evolve.tactics import Stagnation
 from sandbox.backends import make
 from tests.author import beside_author
 from tests.end_to_end.conftest import Shell
@@ -49,8 +52,26 @@ def test_a_round_asks_once_and_tells_what_came_of_it(tmp_path: Path) -> None:
     requests = [unpack(request) for (request,) in rows(path, "SELECT request FROM exchange")]
     assert sum("namely: count pairs of words" in json.dumps(request) for request in requests) >= 1
     assert Shell(tmp_path).here("replay", "1", "--json").json["differences"] == []
-    learned = [unpack(packed) for (packed,) in rows(path, "SELECT insight FROM operation WHERE insight != x''")]
-    assert {each["subject"] for each in learned if each["kind"] == "tactic"} <= set(WAYS.values())
+
+
+def test_a_round_knows_all_that_began_it_also_where_some_designs_failed() -> None:
+    unscored = Listed("1-a", 0, "no_memory", "composed", "", "", "", *[None] * 5)
+    lines = [
+        unscored,
+        *(unscored._replace(number=number, score=None if number % 2 else 0.5) for number in range(1, 12)),
+    ]
+    assert [line.number for line in told_by(lines, 4)] == list(range(9))
+    assert [line.number for line in told_by(lines, 0)] == [0]
+
+
+def test_requests_that_come_to_nothing_are_no_improvement() -> None:
+    watch = Stagnation()
+    for score in [None] * 20 + [0.2, 0.3]:
+        watch.tell(score)
+    assert watch.began is None
+    for _ in range(9):
+        watch.tell(None)
+    assert watch.began == 2, "after so many scores"
 
 
 def test_an_answer_of_no_use_leaves_the_tactics_as_they_are(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,12 @@ from evolve import constant, finals
 from evolve.asking import Conversation
 from evolve.config import RunConfig
 from evolve.judging import Trial
+from evolve.loop import Search
 from evolve.plan import draw
 from evolve.proposers.base import Proposal
 from evolve.proposers.registry import make as make_proposer
 from evolve.results import candidates
+from evolve.scheduler import Activity
 from evolve.session import Sitting, sit_down
 from evolve.strategies.registry import make as make_strategy
 
@@ -105,6 +107,29 @@ def test_controls_tell_a_hint_from_a_memory(sit: Sit) -> None:
     whole, blank = Trial(Role.CONFIRMATION, specs, 1), Trial(Role.CONFIRMATION, specs, 1, "blank")
     assert search.evaluated(hint, whole) == search.evaluated(hint, blank)
     assert search.evaluated(memory, whole) != search.evaluated(memory, blank) == search.baselines["no_memory"]
+
+
+def test_what_differs_in_instructions_that_are_not_read_is_one_finalist(sit: Sit) -> None:
+    search = sit().search
+    source = LEARNS.read_text(encoding="utf-8")
+    init = "    def __init__("
+    sources = [
+        source.replace(init, f"    instructions = {text!r}\n\n{init}") for text in ("Do so.", "Or so.", "Or not.")
+    ]
+    entered = [search.judge.enter(Proposal(text, "", "untrusted"), at, ()) for at, text in enumerate(sources, 1)]
+    first, second, third = filter(None, entered)
+    trial = Trial(Role.DEPLOYMENT, search.prepare(Role.DEPLOYMENT, 8), 1)
+    search.evaluate_all([first, second], trial)  # at one time, so that neither knows of the other
+    rows = candidates(search.archive, 1)
+    assert [row.design_id for row in rows] == [first, second]
+    search.drain([_judged(search, third, trial, {rows[0].signature: first})])
+    assert search.archive.states(1)[third] == (State.REJECTED, f"tells just what {first} tells")
+    finals.play(search)
+    assert [each.design for each in finals.ranking(search.archive, 1)] == [first]
+
+
+def _judged(search: Search, design: str, trial: Trial, known: Mapping[bytes, str]) -> Activity:
+    yield from search.judge.judge(design, trial, known)
 
 
 IMPURE = """

@@ -87,7 +87,7 @@
   function axisOption(axis, more) {
     const line = { lineStyle: { color: colour("line") } };
     return {
-      name: axis.name, nameLocation: "middle", nameGap: more.gap, nameTextStyle: { color: colour("dim"), fontSize: 12 },
+      name: axis.kind === "category" ? "" : axis.name, nameLocation: "middle", nameGap: more.gap, nameTextStyle: { color: colour("dim"), fontSize: 12 },
       type: axis.kind === "category" ? "category" : axis.kind === "log" ? "log" : "value",
       data: axis.kind === "category" ? axis.categories : undefined,
       inverse: axis.kind === "category" && more.isY, scale: !more.isBar, axisLine: { ...line, show: !more.isY }, axisTick: { show: false },

@@ -26,7 +26,6 @@ from evolve.llm.base import (
 from evolve.llm.models import UnusableError
 from evolve.llm.prices import Prices
 from evolve.llm.roles import PROPOSE, settings_of
-from evolve.manifests import thoughts_of
 from evolve.proposers.agent.tools import Library, Propose, read_call, tools
 from evolve.proposers.alma.fitting import LEAST, Cut
 from evolve.proposers.alma.loop import AGAIN, LONGEST_FAILURE, REPAIRS, AlmaProposer, Endeavour
@@ -95,10 +94,9 @@ class Reading(Endeavour):
 
     def __init__(self, model: str, commission: Commission) -> None:
         super().__init__(model, commission)
-        before = self.desk.kept(commission.number)
         self.limits = Limits.of(self.desk.config)
         self.library = Library(commission)
-        self.told: list[str] = list(thoughts_of(before).get("told", ())) if before is not None else []
+        self.told: list[str] = list(self.followed.get("told", ()))
         """Answers of tools, those of an earlier sitting first."""
         self.answered = 0
         """How many of them this sitting has used."""
@@ -155,7 +153,7 @@ class Reading(Endeavour):
     def _proposed(self, answer: Propose) -> Generator[Need, Any, tuple[str, Proposal | None]]:
         number, self.tried = self.tried, self.tried + 1
         self.thoughts["manifest"] = answer.manifest.model_dump()
-        made, draft = self._draft(answer, self.code)
+        made, draft = yield from self._draft(answer, self.code)
         attempt = yield from self._attempt(number, draft)
         if isinstance(draft, Draft):
             self.entered = attempt.design

@@ -104,9 +104,11 @@ class Endeavour:
         before = self.desk.kept(commission.number)
         kept = thoughts_of(before) if before is not None and not (before.design_id or before.reason) else {}
         self.sections = [Section(*each) for each in kept.get("sections", ())]
-        reused = self.desk.config.cache or self.desk.config.llm == "replay"
-        self.attempts: list[Attempt] = [Attempt(*each) for each in kept.get("attempts", ()) if reused]
-        """Of an earlier sitting first, where it had the same answers; what failed in them is not found out again."""
+        is_answered_again = self.desk.config.cache or self.desk.config.llm == "replay"
+        self.followed: dict[str, Any] = kept if is_answered_again else {}
+        """What followed the model's words in an earlier sitting, where it says the same in this one."""
+        self.attempts: list[Attempt] = [Attempt(*each) for each in self.followed.get("attempts", ())]
+        """Those of an earlier sitting first; what failed in them is not found out again."""
         self.thoughts: dict[str, Any] = {"plan": None, "manifest": None, "cut": [], "warnings": []}
         self.was_warned = False
         """Whether it was told that its change seems to be no new one."""
@@ -124,7 +126,7 @@ class Endeavour:
         for number in range(1 + REPAIRS):
             answer = yield from self._ask(Implementation, role, text)
             self.thoughts["manifest"] = answer.manifest.model_dump()
-            made, draft = self._draft(answer, code)
+            made, draft = yield from self._draft(answer, code)
             attempt = yield from self._attempt(number, draft)
             if isinstance(draft, Draft):
                 self.entered = attempt.design
@@ -230,7 +232,7 @@ class Endeavour:
 
     # Checking, before anything is spent
 
-    def _draft(self, answer: Implementation, code: str) -> tuple[str, Draft | str]:
+    def _draft(self, answer: Implementation, code: str) -> Generator[Need, Any, tuple[str, Draft | str]]:
         """What an answer makes of the code, and that as a draft that may enter the run; or why it is none."""
         if not answer.module.strip() and not answer.edits:
             return "", "the answer holds neither edits nor a module"
@@ -239,6 +241,7 @@ class Endeavour:
             source = answer.module if answer.module.strip() else apply(code, edits)
         except PatchError as error:
             return "", str(error)
+        yield from self.desk.turn(self.commission.number)
         try:
             draft = self.desk.examine(self.commission, Proposal(source, _one_line(answer.change), "untrusted"))
         except SourceRejected as rejected:

@@ -69,6 +69,13 @@ def test_an_answer_of_the_form(provider: str) -> None:
 
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_half_a_character_can_be_said_again(provider: str) -> None:
+    found, _, told = idea(Say("forget \ud83d"), Say(value=GOOD), provider=provider)
+    assert found.text == "forget less"
+    assert "forget ?" in told[1]
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
 @pytest.mark.parametrize(
     ("first", "said"),
     [
