@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from evolve.options import ARCHIVE, ArchiveOption, JsonOption
+from evolve.options import ARCHIVE, ArchiveOption, ForceOption, JsonOption
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -76,13 +76,14 @@ def forget(
 @app.command("export")
 def export_(
     file: Annotated[Path, typer.Argument(help="Where to, a line of JSON for each.")],
+    force: ForceOption = False,
     archive: ArchiveOption = ARCHIVE,
     as_json: JsonOption = False,
 ) -> None:
     """Write all insights, with their evidence, as JSON lines for another archive."""
     from evolve.commands.insights import export_insights
 
-    export_insights(archive, file, as_json=as_json)
+    export_insights(archive, file, force=force, as_json=as_json)
 
 
 @app.command("import")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from evolve.options import ARCHIVE, ArchiveOption, JsonOption
+from evolve.options import ARCHIVE, ArchiveOption, ForceOption, JsonOption
 
 RunArgument = Annotated[int | None, typer.Argument(metavar="RUN", help="Number of the run; by default the newest.")]
 
@@ -34,6 +34,7 @@ def report(
     run_number: RunArgument = None,
     archive: ArchiveOption = ARCHIVE,
     to: Annotated[Path | None, typer.Option(help="The file; by default run-NUMBER.html here.")] = None,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write a run's report as one HTML file that needs nothing else: result, curve, the best design with its code,
@@ -43,7 +44,7 @@ def report(
     """
     from evolve.commands.report import write_report
 
-    write_report(archive, run_number, to, as_json=as_json)
+    write_report(archive, run_number, to, force=force, as_json=as_json)
 
 
 COMMANDS = (log, report)

@@ -120,7 +120,10 @@ class Machines:
         try:
             sentence = node.judge(self._facts, ray.get(ref))
         except RayError as error:
-            sentence = node.refuse(f"it cannot run this version of Palimpsest: {brief(error)}")
+            sentence = node.refuse(
+                f"it cannot do this run's work: {brief(error)}; Palimpsest, and what the run names of your own, have to"
+                " be installed there as here"
+            )
         if sentence is not None:
             self.news.append(sentence)
 

@@ -9,6 +9,7 @@ import typer
 
 ArchiveOption = Annotated[Path, typer.Option("--archive", "-a", help="The archive, an SQLite file.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of a table.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Write over a file that is there and holds something else.")]
 RunOption = Annotated[int | None, typer.Option("--run", "-r", help="Number of the run; by default the newest.")]
 DomainOption = Annotated[str | None, typer.Option(help="What is played; `evolve domains` lists them.")]
 SandboxOption = Annotated[str | None, typer.Option(help="docker, bubblewrap or process; by default the best here.")]

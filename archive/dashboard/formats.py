@@ -97,6 +97,12 @@ def plain(text: object) -> str:
     return safe_text(str(text))
 
 
+def commands(sentence: str) -> Markup:
+    """A sentence with what stands between backticks as code."""
+    parts = sentence.split("`")
+    return Markup("").join(Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(parts))
+
+
 def quoted(text: object) -> str:
     """Text as a part of an address."""
     return quote(str(text), safe="", errors="replace")
@@ -109,6 +115,21 @@ def fill(template: str, row: Mapping[str, Any]) -> str:
 
 FILTERS = {
     each.__name__: each
-    for each in (number, score, signed, interval, dollars, duration, moment, time, short, foreign, plain, quoted, fill)
+    for each in (
+        number,
+        score,
+        signed,
+        interval,
+        dollars,
+        duration,
+        moment,
+        time,
+        short,
+        foreign,
+        plain,
+        commands,
+        quoted,
+        fill,
+    )
 }
 """The filters of all templates."""

@@ -1,12 +1,30 @@
-"""The text of designs: of files that a user names on the command line, and as people are shown it."""
+"""Files that a user names on the command line, and the text of designs as people are shown it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evolve.errors import InputError
+
 if TYPE_CHECKING:
     from archive.tables import Design
+
+
+def refuse_there(file: Path, *, force: bool) -> None:
+    """Leave alone what is there already, unless asked to write over it."""
+    if file.exists() and not force:
+        raise InputError(f"{file} is there already; name another file, or give --force")
+
+
+def write_text(file: Path, text: str, *, force: bool) -> None:
+    """Write a file that a user named; one that holds something else is left alone unless asked."""
+    try:
+        if not (file.is_file() and file.read_bytes() == text.encode()):
+            refuse_there(file, force=force)
+            file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{file} cannot be written: {error.strerror or error}") from error
 
 
 def read_design(file: Path) -> tuple[str, str]:

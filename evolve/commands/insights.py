@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evolve.commands.files import write_text
 from evolve.commands.show import estimate_json, estimate_text, say, say_heading, say_json, say_table, time_text
 from evolve.commands.tables import config_of, reading
 from evolve.errors import InputError
@@ -153,11 +154,11 @@ def forget_insight(path: Path, number: int, why: str, *, as_json: bool) -> None:
         say(f"Insight {number} is forgotten; `evolve insights show {number}` still says what it was.")
 
 
-def export_insights(path: Path, file: Path, *, as_json: bool) -> None:
+def export_insights(path: Path, file: Path, *, force: bool, as_json: bool) -> None:
     """Write what is known as JSON lines."""
     with reading(path) as archive:
         found = lines(Insights(archive).known.values())
-    file.write_text("".join(f"{line}\n" for line in found), encoding="utf-8")
+    write_text(file, "".join(f"{line}\n" for line in found), force=force)
     if as_json:
         say_json({"file": str(file), "insights": len(found)})
     else:

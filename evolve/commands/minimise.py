@@ -11,6 +11,7 @@ import typer
 
 from evolve.cli import program
 from evolve.commands.export import chosen
+from evolve.commands.files import refuse_there
 from evolve.commands.live import View
 from evolve.commands.run import announce, archive_flag, game
 from evolve.commands.show import estimate_json, estimate_text, say, say_heading, say_json, say_table
@@ -114,8 +115,7 @@ def _refuse_place(wanted: Wanted) -> None:
         return
     if not wanted.to.parent.is_dir():
         raise InputError(f"--to {wanted.to}: there is no folder {wanted.to.parent}")
-    if wanted.to.exists() and not wanted.force:
-        raise InputError(f"{wanted.to} is there already; name another file with --to, or give --force")
+    refuse_there(wanted.to, force=wanted.force)
 
 
 def _outcome(sitting: Sitting, config: RunConfig, design: Design, wanted: Wanted) -> Outcome:

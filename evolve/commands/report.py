@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from evolve.commands.files import write_text
 from evolve.commands.show import say, say_json
 from evolve.commands.tables import chosen_run, reading
-from evolve.errors import InputError
 
 
-def write_report(path: Path, number: int | None, to: Path | None, *, as_json: bool) -> None:
+def write_report(path: Path, number: int | None, to: Path | None, *, force: bool, as_json: bool) -> None:
     """Write a run's report into a file, by default into this folder under the run's number."""
     from archive.dashboard.report import render
     from evolve.reporting import gather
@@ -19,10 +19,7 @@ def write_report(path: Path, number: int | None, to: Path | None, *, as_json: bo
         report = gather(archive, run)
     file = to if to is not None else Path(f"run-{run.id}.html")
     text = render(report)
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"--to {file} cannot be written: {error.strerror or error}") from error
+    write_text(file, text, force=force)
     if as_json:
         say_json({"run": run.id, "file": str(file), "bytes": len(text.encode())})
     else:

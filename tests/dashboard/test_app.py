@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from archive.dashboard.formats import commands
 from tests.dashboard.conftest import serving
 from tests.end_to_end.conftest import SCRIPT, Shell
 
@@ -137,3 +138,7 @@ def test_the_command_refuses_in_a_sentence(recorded: Path, flags: tuple[str, ...
         done = Shell(recorded.parent).here("dashboard", *where, *filled)
     assert done.code == 2
     assert told in done.err
+
+
+def test_commands_in_a_sentence_are_code() -> None:
+    assert commands("see `evolve top <b>` & more") == "see <code>evolve top &lt;b&gt;</code> &amp; more"

@@ -76,6 +76,11 @@ def test_it_is_written_where_it_is_wanted(tested: Shell, tmp_path: Path) -> None
     done = tested.here("report", "2", "--to", str(tmp_path / "mine.html"))
     assert done.code == 0, done.err
     assert (tmp_path / "mine.html").is_file()
+    assert (tmp_path / "mine.html").write_text("of mine") == 7
+    kept = tested.here("report", "2", "--to", str(tmp_path / "mine.html"))
+    assert (kept.code, (tmp_path / "mine.html").read_text()) == (2, "of mine")
+    assert "give --force" in kept.err
+    assert tested.here("report", "2", "--to", str(tmp_path / "mine.html"), "--force").code == 0
     refused = tested.here("report", "2", "--to", str(tmp_path / "nowhere" / "mine.html"))
     assert (refused.code, "cannot be written" in refused.err) == (2, True)
     assert tested.here("report", "77").code == 2

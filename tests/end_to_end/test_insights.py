@@ -93,6 +93,10 @@ def test_insights_are_shown_exported_imported_and_forgotten(done: Shell, shell: 
     assert found["known"]
     file = str(shell.folder / "all.jsonl")
     assert done.here("insights", "export", file).code == 0
+    assert done.here("insights", "export", file).code == 0
+    (shell.folder / "mine").write_text("of mine")
+    assert done.here("insights", "export", str(shell.folder / "mine")).code == 2
+    assert (shell.folder / "mine").read_text() == "of mine"
     assert shell.here("run", *QUICK, "--designs", "1", "--finalists", "0").code == 0
     assert shell.here("insights", "import", file, "--json").json["added"] == len(known)
     assert shell.here("insights", "import", file, "--json").json["added"] == 0
