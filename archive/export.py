@@ -38,6 +38,7 @@ DESIGN = Defined("archive.seeds.no_memory", "NoMemory")
 INSTEAD = {Defined(f"{GUEST}.design", "Toolkit"): Defined(f"{CARRIED}.toolkit", "Toolkit")}
 BEGIN, END = "# --- The design", "# --- Around the design"
 BEGAN_WITH = "# Where it was written it began with:"
+UNTITLED = "A memory design."
 WIDTH = 118
 
 
@@ -190,7 +191,9 @@ def _docstring(card: Card, memory: str, names: Mapping[str, str], needs: Sequenc
     width = max(len(name) for name, _ in facts) + 2
     wrapped = textwrap.TextWrapper(WIDTH, subsequent_indent=" " * width, break_long_words=False, break_on_hyphens=False)
     use = _USE.format(memory=memory, **names)
-    text = f"{clean(card.title)}\n\n" + "\n".join(wrapped.fill(f"{name:{width}}{clean(text)}") for name, text in facts)
+    text = f"{clean(card.title) or UNTITLED}\n\n" + "\n".join(
+        wrapped.fill(f"{name:{width}}{clean(text)}") for name, text in facts
+    )
     text += f"\n\n{use}"
     return '"""' + text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"') + '"""'
 

@@ -39,7 +39,7 @@ class Facts(MemoryDesign):
         return Memory(told[:40])
 '''
 
-EDITS: Mapping[str, tuple[str, str]] = {
+EDITS: Mapping[str, tuple[str, str]] = {  # each tells something else, for a twin of another design is refused
     "by count": (
         "        told = list(self.facts)",
         "        told = sorted(self.facts, key=self.facts.get, reverse=True)",
@@ -53,19 +53,19 @@ EDITS: Mapping[str, tuple[str, str]] = {
         '                line = line.rpartition(": ")[2]\n'
         "                self.facts[line] = self.facts.get(line, 0) + 1",
     ),
-    "weighted": (
+    "successes": (
         "        for step in trajectory.steps:",
-        "        weight = 1 + trajectory.score\n        for step in trajectory.steps:",
+        "        if not trajectory.score:\n            return\n        for step in trajectory.steps:",
     ),
     "forgets": (
         "    def retrieve(self, query):",
         "    def manage(self):\n"
-        "        self.facts = {line: n for line, n in self.facts.items() if n > 1 or len(self.facts) < 200}\n\n"
+        "        self.facts = {line: n for line, n in self.facts.items() if n > 1 or len(self.facts) < 20}\n\n"
         "    def retrieve(self, query):",
     ),
     "instructed": (
-        "    def __init__(self, toolkit):",
-        '    instructions = "Each line states a fact."\n\n    def __init__(self, toolkit):',
+        "        self.facts = {}",
+        '        self.facts = {}\n        self.facts["Each line states a fact."] = 0',
     ),
     "nearest first": (
         "        return Memory(told[:40])",
