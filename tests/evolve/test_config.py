@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,6 +76,12 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path, content: bytes) -> None
         make_config(tmp_path / "missing.toml", {})
 
 
+def another(default: Any) -> Any:
+    if isinstance(default, bool):
+        return not default
+    return default / 2 or 0.5 if isinstance(default, float) else default + 1
+
+
 def test_what_can_change_a_result_changes_the_identity() -> None:
     plain = RunConfig().identity("1", "1")
     assert plain == RunConfig().identity("1", "1")
@@ -93,12 +100,10 @@ def test_what_can_change_a_result_changes_the_identity() -> None:
         "roles": {"reflect": {"effort": "high"}},
         "budget_usd": 1.0,
         "budget_tokens": 1,
-        "cache": False,
         "llm": "replay",
         "prices": "prices.toml",
     }
     for name, field in RunConfig.model_fields.items():
-        default = field.default
-        value = others[name] if name in others else default / 2 or 0.5 if isinstance(default, float) else default + 1
+        value = others[name] if name in others else another(field.default)
         changed = RunConfig.model_validate({name: value}).identity("1", "1")
         assert (changed == plain) == (name in FREE), name
