@@ -54,6 +54,11 @@ STEPS: dict[int, Sequence[str]] = {
         "ALTER TABLE episode ADD COLUMN tokens_out INTEGER",
         "ALTER TABLE episode ADD COLUMN dollars FLOAT",
     ),
+    2: (
+        "CREATE TABLE utilisation (id INTEGER NOT NULL PRIMARY KEY, run_id INTEGER NOT NULL, began FLOAT NOT NULL,"
+        " seconds FLOAT NOT NULL, busy FLOAT NOT NULL, available FLOAT NOT NULL)",
+        "CREATE INDEX ix_utilisation_run_id ON utilisation (run_id)",
+    ),
 }
 """By the schema version that a step starts from."""
 

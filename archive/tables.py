@@ -10,7 +10,7 @@ from enum import StrEnum
 from sqlalchemy import text
 from sqlmodel import Field, Index, SQLModel
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """`archive.migrations` leads here from older ones."""
 
 
@@ -350,6 +350,19 @@ class Look(SQLModel, table=True):
     design_id: str
     result: str
     created: float
+
+
+class Utilisation(SQLModel, table=True):
+    """How busy a run's workers were during a stretch of time, in seconds."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: int = Field(index=True)
+    began: float
+    seconds: float
+    busy: float
+    """Summed over workers: time in which they had a job."""
+    available: float
+    """Summed over workers: all of it."""
 
 
 class Call(SQLModel, table=True):

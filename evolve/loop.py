@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from functools import partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from archive.store import Archive, pack
 from archive.tables import Run
+from archive.utilisation import Stretch, add_stretch
 from domains.base import Role
 from evolve import constant
 from evolve.errors import StandstillError
@@ -22,6 +24,7 @@ from evolve.results import answered
 from evolve.scheduler import Activity, Scheduler
 from evolve.statistics import Scores, mean
 from evolve.strategies.evidence import Evidence
+from evolve.utilisation import Meter
 from sandbox.guest import Trajectory, frames
 
 if TYPE_CHECKING:
@@ -59,6 +62,7 @@ class Search:
         *,
         isolated: bool = True,
         gateway: Gateway | None = None,
+        measured: bool = False,
     ) -> None:
         assert run.id is not None
         self.archive = archive
@@ -78,7 +82,8 @@ class Search:
         self.progress = Progress(total=config.designs)
         self.baselines: dict[str, Scores] = {}
         """Scores by task of each baseline, on the role that was evaluated last."""
-        self.scheduler = Scheduler(executor, archive.scores, self._keep, self.note)
+        meter = Meter(partial(add_stretch, archive, run.id) if measured else _forget)
+        self.scheduler = Scheduler(executor, archive.scores, self._keep, self.note, meter)
         self._collection: Sequence[Trajectory] = ()
 
     @property
@@ -213,6 +218,10 @@ class Search:
         self.progress.played = self.scheduler.played
         self.progress.reused = self.scheduler.reused
         self.watch(self.progress)
+
+
+def _forget(stretch: Stretch) -> None:
+    """How busy the workers are with what is no part of a run is not kept."""
 
 
 def _prepared(specs: tuple[TaskSpec, ...]) -> Activity:

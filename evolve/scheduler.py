@@ -15,6 +15,7 @@ from evolve.evaluation import Episodes, Need, Thought
 from evolve.executor import Executor
 from evolve.jobs import BuildJob, EpisodeOrder, Job, Lived, LiveJob, MachineTrouble, Played, PlayJob, Result
 from evolve.lanes import Lanes
+from evolve.utilisation import Meter
 
 TRIES = 4
 """Times that a job is handed out before its machine trouble ends the run; waiting for a sandbox does not count."""
@@ -64,11 +65,15 @@ class Scheduler:
         known: Callable[[Iterable[bytes]], Mapping[bytes, float]],
         keep: Callable[[Sequence[Played]], None],
         say: Callable[[str], None],
+        meter: Meter,
     ) -> None:
         self._executor = executor
         self._known = known
         self._keep = keep
         self._say = say
+        self._meter = meter
+        self._under_way = 0
+        """Jobs that workers have."""
         self._numbers = count()
         self._tickets = count()
         self._lanes = Lanes(executor.slots)
@@ -94,7 +99,11 @@ class Scheduler:
             if (ticket := self._lanes.pop(lane, builds=self._executor.builds(lane))) is not None:
                 self._jobs[ticket].at = lane
                 self._executor.submit(ticket, self._jobs[ticket].job, lane)
+                self._under_way += 1
+        self._meter.note(busy=self._under_way, workers=self._executor.slots)
         results = self._collect()
+        self._under_way -= len(results)
+        self._meter.note(busy=self._under_way, workers=self._executor.slots)
         for sentence in self._executor.news():
             self._say(sentence)
         for ticket, result in results:
@@ -112,6 +121,7 @@ class Scheduler:
     def close(self) -> None:
         """Wait for no thought any more; those that have not begun never do."""
         self._thinkers.shutdown(wait=False, cancel_futures=True)
+        self._meter.end()
 
     def _collect(self) -> list[tuple[int, Result]]:
         """The results of jobs; activities whose thoughts are done go on meanwhile."""

@@ -60,7 +60,7 @@ def sit_down(
     def find(archive: Archive, versions: Versions) -> Run:
         return _open_run(archive, config, versions, fresh=fresh)
 
-    with _seats(config, path, watch, find, allow_unsafe=allow_unsafe) as sitting:
+    with _seats(config, path, watch, find, allow_unsafe=allow_unsafe, measured=True) as sitting:
         run, archive = sitting.run, sitting.archive
         run.sandbox = describe(sitting.backend)
         run.image = sitting.backend.image()
@@ -100,7 +100,13 @@ def visit(config: RunConfig, path: Path, number: int, watch: Watch, *, allow_uns
 
 @contextmanager
 def _seats(
-    config: RunConfig, path: Path, watch: Watch, find: Callable[[Archive, Versions], Run], *, allow_unsafe: bool
+    config: RunConfig,
+    path: Path,
+    watch: Watch,
+    find: Callable[[Archive, Versions], Run],
+    *,
+    allow_unsafe: bool,
+    measured: bool = False,
 ) -> Iterator[Sitting]:
     from sandbox.backend import FILESYSTEM
     from sandbox.backends import choose
@@ -126,7 +132,17 @@ def _seats(
         stack.callback(_reap, backend)
         stack.callback(executor.close)
         search = Search(
-            archive, run, config, domain, agent, executor, checker, watch, isolated=isolated, gateway=gateway
+            archive,
+            run,
+            config,
+            domain,
+            agent,
+            executor,
+            checker,
+            watch,
+            isolated=isolated,
+            gateway=gateway,
+            measured=measured,
         )
         if gateway is not None:
             stack.callback(_finish, gateway, search)  # before the workers: what they wait for is paid, and recorded

@@ -11,10 +11,10 @@ Point = list[float | None]
 
 
 class Axis(BaseModel):
-    """One axis. The values of `time` are seconds; those of `log` are above zero."""
+    """One axis. The values of `time` are seconds; those of `log` are above zero, those of `percent` up to 100."""
 
     name: str
-    kind: Literal["value", "log", "time", "category"] = "value"
+    kind: Literal["value", "log", "time", "percent", "category"] = "value"
     digits: int = 0
     categories: list[str] = []
 

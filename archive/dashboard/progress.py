@@ -18,6 +18,8 @@ from archive.database import DOCTOR, ArchiveError
 Spent = Literal["episodes", "designs", "dollars", "time"]
 """What a score is drawn against."""
 Cost = Literal["tokens", "delay"]
+POINTS = 500
+"""Of a line about time."""
 LABELLED = 5000
 """Points that carry the names of their designs; more would be most of what is sent."""
 SCORE = Axis(name="score", digits=3)
@@ -138,6 +140,44 @@ def baselines(db: sqlite3.Connection, run_id: int, role: str = "deployment") -> 
             low, high = (end if isfinite(end) else None for end in row[1:])
             found.append(Level(name=name, value=row[0], low=low, high=high))
     return found
+
+
+# Workers
+
+
+def busy(db: sqlite3.Connection, run_id: int) -> float | None:
+    """The share of the workers' time in which they had a job; none of a run of which it was not kept."""
+    found: float | None = db.execute(
+        "SELECT SUM(busy) / SUM(available) FROM utilisation WHERE run_id = ?", (run_id,)
+    ).fetchone()[0]
+    return found
+
+
+def workers(db: sqlite3.Connection, run_id: int) -> Chart:
+    """How busy the workers were, in as many stretches as a chart can show."""
+    began = run_row(db, run_id)["created"]
+    rows = tuples(
+        db,
+        "WITH mine AS (SELECT *, CAST((began - :began) / :parts AS INTEGER) AS part FROM utilisation"
+        " WHERE run_id = :run)"
+        " SELECT MIN(began) - :began, MAX(began + seconds) - :began, SUM(busy) / SUM(available) FROM mine GROUP BY part",
+        {"run": run_id, "began": began, "parts": _stretch(db, run_id, began)},
+    )
+    points: list[Point] = [[max(0.0, at), 100 * share] for at, _, share in rows]
+    points += [[rows[-1][1], points[-1][1]]] if rows else []
+    return Chart(
+        title=f"How busy the workers of run {run_id} were",
+        x=Axis(name="time since the start", kind="time"),
+        y=Axis(name="% of their time", kind="percent"),
+        series=[Series(name="busy", kind="step", points=points)],
+        empty="" if rows else "It is not known yet, or the run is older than what tells it.",
+    )
+
+
+def _stretch(db: sqlite3.Connection, run_id: int, began: float) -> float:
+    """Seconds that one point of the chart stands for."""
+    last = db.execute("SELECT MAX(began) FROM utilisation WHERE run_id = ?", (run_id,)).fetchone()[0]
+    return max(1.0, ((last or began) - began) / POINTS)
 
 
 # Rungs

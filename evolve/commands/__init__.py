@@ -19,7 +19,7 @@ runs        a list of `run`, `status` (running, interrupted, out of budget, done
             `proposer`, `seed`, `designs`, `evaluated`, `failed`, `rejected`, `dropped`, `audited`, `audited_better`,
             `audited_among_best`, `best` (`design`, `score`, `interval`, `n`; or null), `cost` (of models: `calls` that
             were paid, `tokens`, `dollars`, null where the price of any is unknown), `looks`, `sandbox`, `created`,
-            `seconds`, `config` (all flags)
+            `seconds`, `busy` (share of the workers' time in which they had a job; or null), `config` (all flags)
 show        `design`, `run`, `number` (0: a baseline), `state`, `reason`, `origin`, `summary`, `change`, `score`,
             `interval`, `n`, `no_memory`, `gain`, `gain_over_nearest`, `gain_over_parent`, `tokens`, `cut`, `calls`,
             `seconds`, `cost` (of models on its account: `calls`, `tokens`, `dollars`), `parents` and `children`

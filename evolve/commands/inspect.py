@@ -41,14 +41,17 @@ if TYPE_CHECKING:
 
 def list_runs(path: Path, *, as_json: bool) -> None:
     """All runs of an archive, oldest first."""
+    from archive.utilisation import utilisations
+
     with reading(path) as archive, ledger_of(path) as ledger:
-        found = [_run_json(archive, run, ledger) for run in archive.runs()]
+        busy = utilisations(archive)
+        found = [{**_run_json(archive, run, ledger), "busy": busy.get(run.id or 0)} for run in archive.runs()]
     if as_json:
         say_json(found)
         return
     named = [name for name in ("proposer", "agent") if len({run[name] for run in found}) > 1]
     say_table(
-        ("#run", "domain", "strategy", *named, "#seed", "#designs", "#best", "#models", "#time", "status"),
+        ("#run", "domain", "strategy", *named, "#seed", "#designs", "#best", "#models", "#time", "#busy", "status"),
         [
             (
                 str(run["run"]),
@@ -60,6 +63,7 @@ def list_runs(path: Path, *, as_json: bool) -> None:
                 f"{run['best']['score']:.3f}" if run["best"] else "-",
                 spent_text(run["cost"]),
                 minutes(run["seconds"]),
+                f"{run['busy']:.0%}" if run["busy"] is not None else "-",
                 run["status"],
             )
             for run in found

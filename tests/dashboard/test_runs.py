@@ -105,6 +105,16 @@ def test_the_front_is_that_of_the_terminal(client: TestClient, recorded: Path, c
     assert len(rest["points"]) + len(mine) == theirs["designs"]
 
 
+def test_how_busy_the_workers_were_is_that_of_the_terminal(client: TestClient, recorded: Path) -> None:
+    for told in Shell(recorded.parent).here("runs", "--json").json:
+        page = client.get(f"/api/runs/{told['run']}").json()
+        assert page["busy"] == pytest.approx(told["busy"])
+        assert 0 < page["busy"] <= 1
+        (line,) = client.get(f"/api/runs/{told['run']}/workers").json()["series"]
+        assert all(0 <= share <= 100 for _, share in line["points"])
+        assert line["points"][-1][0] <= told["seconds"] + 2
+
+
 def test_what_just_happened_comes_first(client: TestClient) -> None:
     log = client.get("/api/runs/2").json()["log"]
     times = [each["created"] for each in log]
@@ -121,7 +131,7 @@ def test_a_run_that_has_just_begun_and_one_that_was_killed(recorded: Path, tmp_p
     page = client.get("/api/runs/3").json()
     assert page["status"] == "interrupted"  # nobody writes it
     assert page["best"] == page["finals"] == page["log"] == []
-    for chart in ("course", "funnel", "pareto"):
+    for chart in ("course", "funnel", "pareto", "workers"):
         assert client.get(f"/api/runs/3/{chart}").json()["empty"]
     assert client.get("/runs/3").status_code == 200
     rows = client.get("/api/runs?status=interrupted").json()["table"]["rows"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from archive.utilisation import Stretch
 from domains import registry
 from domains.base import Role, TaskSpec
 from evolve.errors import StandstillError
@@ -15,6 +16,7 @@ from evolve.evaluation import Episodes, Thought
 from evolve.executor import BATCH, SerialExecutor
 from evolve.jobs import EpisodeOrder, Job, MachineTrouble, Played, PrepareJob, Result, episode_key
 from evolve.scheduler import PATIENCE, TRIES, Activity, Scheduler
+from evolve.utilisation import SPAN, Meter
 from sandbox.guest import Item
 
 SPECS = registry.load("recall").tasks(Role.DEPLOYMENT)
@@ -32,6 +34,7 @@ class Desk:
         self.kept: dict[bytes, float] = {}
         self.batches: list[int] = []
         self.said: list[str] = []
+        self.stretches: list[Stretch] = []
         self.absences = list(absences)
         """What `absence` answers in turn; while there are any, a failure is that of a sandbox that is away."""
         self.jobs: list[Job] = []
@@ -40,7 +43,7 @@ class Desk:
         self.slots = self._inner.slots
         self.batch = self._inner.batch
         self.designs = self._inner.designs
-        self.scheduler = Scheduler(self, self.known, self.keep, self.said.append)
+        self.scheduler = Scheduler(self, self.known, self.keep, self.said.append, Meter(self.stretches.append))
 
     def known(self, keys: Iterable[bytes]) -> Mapping[bytes, float]:
         return {key: self.kept[key] for key in keys if key in self.kept}
@@ -226,3 +229,31 @@ def test_thoughts_run_beside_jobs_and_their_errors_arrive_where_they_were_yielde
     desk.close()
     assert [each for each in heard if not isinstance(each, dict)] == ["an idea", None, "no idea"]
     assert any(isinstance(each, dict) for each in heard)
+
+
+def test_how_busy_the_workers_were_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    told: list[Stretch] = []
+    meter = Meter(told.append)
+    meter.note(busy=2, workers=2)
+    now += 3
+    meter.note(busy=1, workers=2)
+    now += 2
+    meter.note(busy=0, workers=2)
+    assert not told
+    now += SPAN
+    meter.note(busy=0, workers=2)
+    assert [each[1:] for each in told] == [(5 + SPAN, 8, 2 * (5 + SPAN))]
+    meter.end()
+    assert len(told) == 1  # no time has passed
+
+
+def test_jobs_count_as_work() -> None:
+    desk = Desk()
+    desk.scheduler.start(wants([order(0)], []))
+    while desk.scheduler.active:
+        desk.scheduler.step()
+    desk.scheduler.close()
+    (stretch,) = desk.stretches
+    assert 0 < stretch.busy <= stretch.available <= stretch.seconds

@@ -90,7 +90,7 @@
       name: axis.kind === "category" ? "" : axis.name, nameLocation: "middle", nameGap: more.gap, nameTextStyle: { color: colour("dim"), fontSize: 12 },
       type: axis.kind === "category" ? "category" : axis.kind === "log" ? "log" : "value",
       data: axis.kind === "category" ? axis.categories : undefined,
-      inverse: axis.kind === "category" && more.isY, scale: !more.isBar, axisLine: { ...line, show: !more.isY }, axisTick: { show: false },
+      inverse: axis.kind === "category" && more.isY, scale: !more.isBar, max: axis.kind === "percent" ? 100 : undefined, min: axis.kind === "percent" ? 0 : undefined, axisLine: { ...line, show: !more.isY }, axisTick: { show: false },
       splitLine: { ...line, show: axis.kind !== "category" && more.isY }, splitNumber: 5,
       minInterval: axis.kind === "value" && !axis.digits ? 1 : undefined,
       axisLabel: { color: colour("dim"), fontSize: 11, hideOverlap: true, formatter: axis.kind === "category" ? undefined : (value) => format(value, axis) },

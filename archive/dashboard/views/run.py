@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from archive.dashboard.charts import Chart, Level
 from archive.dashboard.overview import Best, Final, Happening, Look, best, finals, happenings, looks
 from archive.dashboard.pages import Db, Pages, Source, Tools
-from archive.dashboard.progress import Cost, Spent, baselines, config_of, course, funnel, pareto, rungs
+from archive.dashboard.progress import Cost, Spent, baselines, busy, config_of, course, funnel, pareto, rungs, workers
 from archive.dashboard.reading import run_row
 from archive.dashboard.views.runs import SECONDS, STATUS
 from archive.ledger import Ledger
@@ -50,6 +50,8 @@ class RunPage(BaseModel):
     """That it was asked for."""
     created: float
     seconds: float | None
+    busy: float | None
+    """Share of the workers' time in which they had a job."""
     sandbox: str
     rungs: dict[str, int]
     """How many candidates came to which stage."""
@@ -78,6 +80,7 @@ def run(db: Db, run_id: int, tools: Tools, source: Source, by: Spent = "episodes
         **{name: config[name] for name in ("domain", "strategy", "proposer", "agent", "seed", "designs")},
         created=row["created"],
         seconds=seconds,
+        busy=busy(db, run_id),
         sandbox=row["sandbox"],
         rungs=rungs(db, run_id),
         baselines=baselines(db, run_id),
@@ -111,6 +114,12 @@ def course_chart(db: Db, run_id: int, by: Spent = "episodes") -> Chart:
 def funnel_chart(db: Db, run_id: int) -> Chart:
     """How many designs were proposed, rejected, failed, dropped, evaluated."""
     return funnel(db, run_id)
+
+
+@PAGES.data("/runs/{run_id}/workers")
+def workers_chart(db: Db, run_id: int) -> Chart:
+    """How busy the workers were, along the time since the start."""
+    return workers(db, run_id)
 
 
 @PAGES.data("/runs/{run_id}/pareto")

@@ -1,0 +1,419 @@
+BEGIN TRANSACTION;
+CREATE TABLE call (
+	id INTEGER NOT NULL, 
+	run_id INTEGER NOT NULL, 
+	"key" BLOB NOT NULL, 
+	role VARCHAR NOT NULL, 
+	model VARCHAR NOT NULL, 
+	design VARCHAR NOT NULL, 
+	sample INTEGER NOT NULL, 
+	tokens_in INTEGER NOT NULL, 
+	tokens_out INTEGER NOT NULL, 
+	cached INTEGER NOT NULL, 
+	reasoning INTEGER NOT NULL, 
+	written INTEGER NOT NULL, 
+	dollars FLOAT, 
+	seconds FLOAT, 
+	finish VARCHAR NOT NULL, 
+	problem VARCHAR NOT NULL, 
+	hit_of INTEGER, 
+	created FLOAT NOT NULL, 
+	PRIMARY KEY (id)
+);
+CREATE TABLE comparison (
+	run_id INTEGER NOT NULL, 
+	design_id VARCHAR NOT NULL, 
+	rival_id VARCHAR NOT NULL, 
+	told INTEGER NOT NULL, 
+	decided_by VARCHAR NOT NULL, 
+	total FLOAT NOT NULL, 
+	rival_total FLOAT NOT NULL, 
+	difference FLOAT NOT NULL, 
+	low FLOAT NOT NULL, 
+	high FLOAT NOT NULL, 
+	n INTEGER NOT NULL, 
+	details BLOB NOT NULL, 
+	author VARCHAR NOT NULL, 
+	tokens_in INTEGER NOT NULL, 
+	tokens_out INTEGER NOT NULL, 
+	dollars FLOAT, 
+	created FLOAT NOT NULL, 
+	PRIMARY KEY (run_id, design_id)
+);
+CREATE TABLE design (
+	id VARCHAR NOT NULL, 
+	source VARCHAR NOT NULL, 
+	summary VARCHAR NOT NULL, 
+	origin VARCHAR NOT NULL, 
+	created FLOAT NOT NULL, 
+	PRIMARY KEY (id)
+);
+INSERT INTO "design" VALUES('1-6ffc105913550f6cb73eecb1c09b50969e62cc89d1b1ba11378d7a9f807a31e3','"""No memory at all: what every design has to beat."""
+
+from sandbox.guest import Memory, MemoryDesign, Query, Trajectory
+
+
+class NoMemory(MemoryDesign):
+    """Remembers nothing and tells nothing."""
+
+    def update(self, trajectory: Trajectory) -> None:
+        """Forget it at once."""
+
+    def retrieve(self, query: Query) -> Memory:
+        """Tell nothing."""
+        return Memory()
+','Remembers nothing and tells nothing.','untrusted',1.79547983348580861089e+09);
+INSERT INTO "design" VALUES('1-cd8eda0d3a87e04cf4384fab070e17ed50b77ea5e34f013fcde207cb33882888','"""The steps of the nearest successful episode (Trajectory Retrieval, the strongest simple baseline of ALMA''s paper)."""
+
+from sandbox.guest import Memory, MemoryDesign, Query, Toolkit, Trajectory, words
+
+
+class NearestTrajectory(MemoryDesign):
+    """Tells the actions of the success whose goal and first observation share most words with the query''s.
+
+    Where no episode succeeded, the nearest of those with the highest score stands in.
+    """
+
+    def __init__(self, toolkit: Toolkit) -> None:
+        super().__init__(toolkit)
+        self.episodes: list[tuple[set[str], Trajectory]] = []
+
+    def update(self, trajectory: Trajectory) -> None:
+        """Keep the episode as it is."""
+        task = trajectory.task
+        self.episodes.append((set(words(f"{task.goal} {task.observation}")), trajectory))
+
+    def retrieve(self, query: Query) -> Memory:
+        """The actions of one episode in their order."""
+        if not self.episodes:
+            return Memory()
+        asked = set(words(f"{query.task.goal} {query.observation}"))
+        best = max(trajectory.score for _, trajectory in self.episodes)
+        candidates = [pair for pair in self.episodes if pair[1].success or pair[1].score == best]
+        _, nearest = max(candidates, key=lambda pair: len(asked & pair[0]) / max(1, len(asked | pair[0])))
+        return Memory(dict.fromkeys(step.action for step in nearest.steps))
+','Tells the actions of the success whose goal and first observation share most words with the query''s.','untrusted',1.79547983383057379721e+09);
+INSERT INTO "design" VALUES('1-d0d827174fa9659f7a21961f3752a42be9ad138d9df3be9524a3375901d6cd1e','"""A fixed text, chosen on the collection tasks: the same for every task, whatever was seen."""
+
+from sandbox.guest import Memory, MemoryDesign, Query, Trajectory
+
+LINES: list[str] = [
+    "call the wagon green",
+    "call the urn amber",
+    "call the goblet green",
+    "call the island amber",
+    "call the hammer violet",
+    "call the urn green",
+    "call the lantern amber",
+]
+
+
+class Constant(MemoryDesign):
+    """Tells its lines and remembers nothing."""
+
+    def update(self, trajectory: Trajectory) -> None:
+        """Forget it at once."""
+
+    def retrieve(self, query: Query) -> Memory:
+        """Tell the lines."""
+        return Memory(LINES)
+','Tells its lines and remembers nothing.','untrusted',1.79547983385714364059e+09);
+INSERT INTO "design" VALUES('1-304e810b10ccea41b0c2b06e6d4eb7886e3edd8bc4d330844d8e535d1176bae2','"""CreditedActions, Contrast kept in VectorStore, found by ByReward, managed by DropDuplicates."""
+
+from sandbox.guest import (
+    ByReward,
+    Contrast,
+    CreditedActions,
+    DropDuplicates,
+    LayeredDesign,
+    Query,
+    Record,
+    Toolkit,
+    VectorStore,
+)
+
+
+class Design(LayeredDesign):
+    """CreditedActions, Contrast kept in VectorStore, found by ByReward, managed by DropDuplicates."""
+
+    def __init__(self, toolkit: Toolkit) -> None:
+        super().__init__(toolkit)
+        self.encoders = [
+            CreditedActions(window=2, decay=0.53),
+            Contrast(minimum=4),
+        ]
+        self.store = VectorStore(toolkit)
+        self.retriever = ByReward(limit=248, trust=6.6)
+        self.managers = [
+            DropDuplicates(),
+        ]
+        self.lines = 90
+
+    def worth(self, record: Record, relevance: float, query: Query) -> float:
+        """Of the records found, those of the highest worth are told."""
+        return relevance
+
+    def place(self, record: Record, relevance: float, query: Query) -> float:
+        """Those of the lowest place are told first."""
+        return record.mean_gain
+','CreditedActions, Contrast kept in VectorStore, found by ByReward, managed by DropDuplicates.','composed',1.79547983397875833512e+09);
+CREATE TABLE diagnosis (
+	run_id INTEGER NOT NULL, 
+	design_id VARCHAR NOT NULL, 
+	profile BLOB NOT NULL, 
+	author VARCHAR NOT NULL, 
+	created FLOAT NOT NULL, 
+	PRIMARY KEY (run_id, design_id)
+);
+CREATE TABLE episode (
+	"key" BLOB NOT NULL, 
+	task_id VARCHAR NOT NULL, 
+	seed INTEGER NOT NULL, 
+	score FLOAT NOT NULL, 
+	success BOOLEAN NOT NULL, 
+	steps INTEGER NOT NULL, 
+	tokens_in INTEGER, 
+	tokens_out INTEGER, 
+	dollars FLOAT, 
+	PRIMARY KEY ("key")
+);
+INSERT INTO "episode" VALUES(X'31ACEED409FC1E9299530DC8CCFF6557','collection-005',50,0.25,0,4,NULL,NULL,NULL);
+INSERT INTO "episode" VALUES(X'D1B26F00539B7EDE161EA2AF098CF033','collection-007',50,0.0,0,4,NULL,NULL,NULL);
+INSERT INTO "episode" VALUES(X'E0040200533948759C1CAA6933497D4D','collection-005',51,0.0,0,4,NULL,NULL,NULL);
+INSERT INTO "episode" VALUES(X'98162840866785A75B84FAB39F58A6F3','collection-007',51,0.0,0,4,NULL,NULL,NULL);
+INSERT INTO "episode" VALUES(X'7D971373F994DF4CCB8B7B62BF26FF17','collection-005',52,0.25,0,4,NULL,NULL,NULL);
+INSERT INTO "episode" VALUES(X'515F9B2F835FFBC926F7DB1ABE12EE9E','collection-007',52,0.25,0,4,NULL,NULL,NULL);
+INSERT INTO "episode" VALUES(X'B0CA9ED8F4D90655A0476ACA2DADFACC','deployment-020',0,0.0,0,4,NULL,NULL,NULL);
+INSERT INTO "episode" VALUES(X'E98948AD0F7CDD96A684D731DFA3189C','deployment-059',0,0.0,0,4,NULL,NULL,NULL);
+INSERT INTO "episode" VALUES(X'A5A77170903046473E83B49A6139C9AE','deployment-020',0,0.5,0,4,NULL,NULL,NULL);
+INSERT INTO "episode" VALUES(X'0F80374E5C53BA24CBFD0A9405754C87','deployment-059',0,0.0,0,4,NULL,NULL,NULL);
+INSERT INTO "episode" VALUES(X'397AF0C805834D6970E4FFAAB0F30298','collection-005',50,0.5,0,4,NULL,NULL,NULL);
+INSERT INTO "episode" VALUES(X'A574317D2025F4199E8FFBBFF5A7275F','collection-005',50,0.5,0,4,NULL,NULL,NULL);
+INSERT INTO "episode" VALUES(X'005999D9DD214F8E1DC132DDE41F64A8','deployment-020',0,0.25,0,4,NULL,NULL,NULL);
+INSERT INTO "episode" VALUES(X'4A794CCB2B333283BD9305B4F97707B3','deployment-059',0,0.0,0,4,NULL,NULL,NULL);
+INSERT INTO "episode" VALUES(X'B8A6FC0EA731A3400D791B414D532083','deployment-020',0,0.5,0,4,NULL,NULL,NULL);
+INSERT INTO "episode" VALUES(X'356D29839DF4462AF927025243385713','deployment-059',0,0.0,0,4,NULL,NULL,NULL);
+CREATE TABLE evaluation (
+	id INTEGER NOT NULL, 
+	run_id INTEGER NOT NULL, 
+	design_id VARCHAR NOT NULL, 
+	role VARCHAR NOT NULL, 
+	score FLOAT NOT NULL, 
+	low FLOAT NOT NULL, 
+	high FLOAT NOT NULL, 
+	n INTEGER NOT NULL, 
+	tokens FLOAT NOT NULL, 
+	cut INTEGER NOT NULL, 
+	calls INTEGER NOT NULL, 
+	llm_tokens INTEGER NOT NULL, 
+	llm_dollars FLOAT, 
+	signature BLOB NOT NULL, 
+	variant VARCHAR NOT NULL, 
+	seconds FLOAT NOT NULL, 
+	created FLOAT NOT NULL, 
+	PRIMARY KEY (id)
+);
+INSERT INTO "evaluation" VALUES(1,1,'1-6ffc105913550f6cb73eecb1c09b50969e62cc89d1b1ba11378d7a9f807a31e3','deployment',0.0,0.0,0.0,2,0.0,0,0,0,0.0,X'B178B3179A807A0EFACA8C1A0742D402','',7.76994200714398175477e-03,1.79547983382292199137e+09);
+INSERT INTO "evaluation" VALUES(2,1,'1-cd8eda0d3a87e04cf4384fab070e17ed50b77ea5e34f013fcde207cb33882888','deployment',0.25,0.0,0.5,2,16.0,0,0,0,0.0,X'59B873603978BE1A2C691C5D71A15A18','',8.52441501046996563673e-03,1.7954798338479380608e+09);
+INSERT INTO "evaluation" VALUES(3,1,'1-d0d827174fa9659f7a21961f3752a42be9ad138d9df3be9524a3375901d6cd1e','deployment',0.125,0.0,0.25,2,28.0,0,0,0,0.0,X'EDF1B9F8D4F03CD9E9454FB92F0C37F6','',2.35822829999960958957e-02,1.79547983395960903166e+09);
+INSERT INTO "evaluation" VALUES(4,1,'1-304e810b10ccea41b0c2b06e6d4eb7886e3edd8bc4d330844d8e535d1176bae2','deployment',0.25,0.0,0.5,2,20.0,0,1,0,0.0,X'241670C6A4EFDAD5D51C0F06333F7B2D','',2.94557412998983636498e-01,1.79547983428530216211e+09);
+CREATE TABLE event (
+	id INTEGER NOT NULL, 
+	run_id INTEGER NOT NULL, 
+	design_id VARCHAR NOT NULL, 
+	state VARCHAR NOT NULL, 
+	reason VARCHAR NOT NULL, 
+	created FLOAT NOT NULL, 
+	PRIMARY KEY (id)
+);
+INSERT INTO "event" VALUES(1,1,'1-6ffc105913550f6cb73eecb1c09b50969e62cc89d1b1ba11378d7a9f807a31e3','proposed','',1.79547983348722767832e+09);
+INSERT INTO "event" VALUES(2,1,'1-6ffc105913550f6cb73eecb1c09b50969e62cc89d1b1ba11378d7a9f807a31e3','smoke','',1.79547983356448531146e+09);
+INSERT INTO "event" VALUES(3,1,'1-6ffc105913550f6cb73eecb1c09b50969e62cc89d1b1ba11378d7a9f807a31e3','full','',1.79547983363706779476e+09);
+INSERT INTO "event" VALUES(4,1,'1-6ffc105913550f6cb73eecb1c09b50969e62cc89d1b1ba11378d7a9f807a31e3','evaluated','0.000 on 2 tasks',1.7954798338233034611e+09);
+INSERT INTO "event" VALUES(5,1,'1-cd8eda0d3a87e04cf4384fab070e17ed50b77ea5e34f013fcde207cb33882888','proposed','',1.79547983383091521261e+09);
+INSERT INTO "event" VALUES(6,1,'1-cd8eda0d3a87e04cf4384fab070e17ed50b77ea5e34f013fcde207cb33882888','smoke','',1.79547983383140969271e+09);
+INSERT INTO "event" VALUES(7,1,'1-cd8eda0d3a87e04cf4384fab070e17ed50b77ea5e34f013fcde207cb33882888','full','',1.79547983384543156622e+09);
+INSERT INTO "event" VALUES(8,1,'1-cd8eda0d3a87e04cf4384fab070e17ed50b77ea5e34f013fcde207cb33882888','evaluated','0.250 on 2 tasks',1.79547983384811306005e+09);
+INSERT INTO "event" VALUES(9,1,'1-d0d827174fa9659f7a21961f3752a42be9ad138d9df3be9524a3375901d6cd1e','proposed','',1.79547983385741281511e+09);
+INSERT INTO "event" VALUES(10,1,'1-d0d827174fa9659f7a21961f3752a42be9ad138d9df3be9524a3375901d6cd1e','smoke','',1.79547983385793066021e+09);
+INSERT INTO "event" VALUES(11,1,'1-d0d827174fa9659f7a21961f3752a42be9ad138d9df3be9524a3375901d6cd1e','full','',1.79547983395707941049e+09);
+INSERT INTO "event" VALUES(12,1,'1-d0d827174fa9659f7a21961f3752a42be9ad138d9df3be9524a3375901d6cd1e','evaluated','0.125 on 2 tasks',1.79547983395981407164e+09);
+INSERT INTO "event" VALUES(13,1,'1-304e810b10ccea41b0c2b06e6d4eb7886e3edd8bc4d330844d8e535d1176bae2','proposed','',1.79547983397913718224e+09);
+INSERT INTO "event" VALUES(14,1,'1-304e810b10ccea41b0c2b06e6d4eb7886e3edd8bc4d330844d8e535d1176bae2','smoke','',1.79547983398001646999e+09);
+INSERT INTO "event" VALUES(15,1,'1-304e810b10ccea41b0c2b06e6d4eb7886e3edd8bc4d330844d8e535d1176bae2','full','',1.79547983428242182738e+09);
+INSERT INTO "event" VALUES(16,1,'1-304e810b10ccea41b0c2b06e6d4eb7886e3edd8bc4d330844d8e535d1176bae2','evaluated','0.250 on 2 tasks',1.79547983428550982478e+09);
+CREATE TABLE exchange (
+	call_id INTEGER NOT NULL, 
+	request BLOB NOT NULL, 
+	reply BLOB NOT NULL, 
+	PRIMARY KEY (call_id)
+);
+CREATE TABLE front (
+	run_id INTEGER NOT NULL, 
+	design_id VARCHAR NOT NULL, 
+	performance FLOAT NOT NULL, 
+	cost FLOAT NOT NULL, 
+	delay FLOAT NOT NULL, 
+	entered INTEGER NOT NULL, 
+	beaten INTEGER, 
+	PRIMARY KEY (run_id, design_id)
+);
+INSERT INTO "front" VALUES(1,'1-304e810b10ccea41b0c2b06e6d4eb7886e3edd8bc4d330844d8e535d1176bae2',0.25,20.0,2.94557412998983636498e-01,1,NULL);
+CREATE TABLE hint (
+	id INTEGER NOT NULL, 
+	run_id INTEGER NOT NULL, 
+	text VARCHAR NOT NULL, 
+	asked INTEGER NOT NULL, 
+	created FLOAT NOT NULL, 
+	PRIMARY KEY (id)
+);
+CREATE TABLE look (
+	id INTEGER NOT NULL, 
+	run_id INTEGER NOT NULL, 
+	design_id VARCHAR NOT NULL, 
+	result VARCHAR NOT NULL, 
+	created FLOAT NOT NULL, 
+	PRIMARY KEY (id)
+);
+CREATE TABLE manifest (
+	run_id INTEGER NOT NULL, 
+	number INTEGER NOT NULL, 
+	design_id VARCHAR NOT NULL, 
+	thoughts BLOB NOT NULL, 
+	reason VARCHAR NOT NULL, 
+	calls INTEGER NOT NULL, 
+	tokens_in INTEGER NOT NULL, 
+	tokens_out INTEGER NOT NULL, 
+	cached INTEGER NOT NULL, 
+	dollars FLOAT, 
+	created FLOAT NOT NULL, 
+	PRIMARY KEY (run_id, number)
+);
+CREATE TABLE member (
+	run_id INTEGER NOT NULL, 
+	design_id VARCHAR NOT NULL, 
+	number INTEGER NOT NULL, 
+	role VARCHAR NOT NULL, 
+	change VARCHAR NOT NULL, 
+	PRIMARY KEY (run_id, design_id)
+);
+INSERT INTO "member" VALUES(1,'1-6ffc105913550f6cb73eecb1c09b50969e62cc89d1b1ba11378d7a9f807a31e3',0,'baseline','no_memory');
+INSERT INTO "member" VALUES(1,'1-cd8eda0d3a87e04cf4384fab070e17ed50b77ea5e34f013fcde207cb33882888',0,'baseline','nearest_trajectory');
+INSERT INTO "member" VALUES(1,'1-d0d827174fa9659f7a21961f3752a42be9ad138d9df3be9524a3375901d6cd1e',0,'baseline','constant');
+INSERT INTO "member" VALUES(1,'1-304e810b10ccea41b0c2b06e6d4eb7886e3edd8bc4d330844d8e535d1176bae2',1,'candidate','composed from building blocks');
+CREATE TABLE meta (
+	"key" VARCHAR NOT NULL, 
+	value VARCHAR NOT NULL, 
+	PRIMARY KEY ("key")
+);
+INSERT INTO "meta" VALUES('schema_version','2');
+CREATE TABLE operation (
+	id INTEGER NOT NULL, 
+	kind VARCHAR NOT NULL, 
+	targets VARCHAR NOT NULL, 
+	run_id INTEGER, 
+	told INTEGER NOT NULL, 
+	author VARCHAR NOT NULL, 
+	reason VARCHAR NOT NULL, 
+	insight BLOB NOT NULL, 
+	created FLOAT NOT NULL, 
+	PRIMARY KEY (id)
+);
+CREATE TABLE outcome (
+	evaluation_id INTEGER NOT NULL, 
+	task_id VARCHAR NOT NULL, 
+	repeat INTEGER NOT NULL, 
+	score FLOAT NOT NULL, 
+	episode BLOB, 
+	told BLOB NOT NULL, 
+	tokens INTEGER NOT NULL, 
+	PRIMARY KEY (evaluation_id, task_id, repeat)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "outcome" VALUES(1,'deployment-020',0,0.0,X'B0CA9ED8F4D90655A0476ACA2DADFACC',X'71857576257465C7',0);
+INSERT INTO "outcome" VALUES(1,'deployment-059',0,0.0,X'E98948AD0F7CDD96A684D731DFA3189C',X'71857576257465C7',0);
+INSERT INTO "outcome" VALUES(2,'deployment-020',0,0.5,X'A5A77170903046473E83B49A6139C9AE',X'D59CC3F175B1BA4B',16);
+INSERT INTO "outcome" VALUES(2,'deployment-059',0,0.0,X'0F80374E5C53BA24CBFD0A9405754C87',X'D59CC3F175B1BA4B',16);
+INSERT INTO "outcome" VALUES(3,'deployment-020',0,0.25,X'005999D9DD214F8E1DC132DDE41F64A8',X'8BD0DCE45B25C592',28);
+INSERT INTO "outcome" VALUES(3,'deployment-059',0,0.0,X'4A794CCB2B333283BD9305B4F97707B3',X'8BD0DCE45B25C592',28);
+INSERT INTO "outcome" VALUES(4,'deployment-020',0,0.5,X'B8A6FC0EA731A3400D791B414D532083',X'52FBBDA0E214584A',20);
+INSERT INTO "outcome" VALUES(4,'deployment-059',0,0.0,X'356D29839DF4462AF927025243385713',X'52FBBDA0E214584A',20);
+CREATE TABLE parent (
+	run_id INTEGER NOT NULL, 
+	design_id VARCHAR NOT NULL, 
+	position INTEGER NOT NULL, 
+	parent_id VARCHAR NOT NULL, 
+	PRIMARY KEY (run_id, design_id, position)
+);
+CREATE TABLE recording (
+	"key" BLOB NOT NULL, 
+	trajectory BLOB NOT NULL, 
+	PRIMARY KEY ("key")
+);
+INSERT INTO "recording" VALUES(X'31ACEED409FC1E9299530DC8CCFF6557',X'789C9591BD6EC3300C845F45D09C1A46812C5AF2061DBA740832D032630B91C580926D1486DFBDF45FD1A2EEDF28E9BEBB2335E804F1A6CDA05DA98DB6E43DDAE4283CE4F9511F74490DB8202F8C16BC979B8AC0CBF9091A54A9462508B5ACE8AA106C2D572E54EA955A058C2AD6D4874C282A22720793B3C02F35A40D7471B669399CF478D031E13D6A731E34D8553D056F1A553162F86AC8142AF32E124F680AE44CED24B9E8219427F160EC8165EC3CCBA749036A73051F713CECA52FDC62FC53815527699D238F69B7440F1585FF7798B16F76F0ECAA3A990F32899A95BB05EECE7BEA3F37783CFEA1C202FEBE8655277185077BCBF6674DDCE278916FB7C4B87588ADB518E35A63E2123BEC50D0F3657C030C73EA77');
+INSERT INTO "recording" VALUES(X'D1B26F00539B7EDE161EA2AF098CF033',X'789C95913D6EC3300C85AF2270760D6F05BCE406593B04196885B185C86241490902C3772FFD93A2458DB61945F17BEF911C2061BC403D803B410D96BD279B1C8797AA7A85024EDCA30BFA2364D17BADB48C5EDF7BECC9A48E8C229CC5F0D910DA4E4B2EB4E6CED9A090891DDF42A9143791E48A93B2C26F1DA607E8E22CE3312492B083B18098E83D427D1800ED4A4CE65FFB4C2B44E1A7B07068EB6F8DAADF78B497D26CB8B6DC784A3BD511BAA1E80AAAB29AA60E04F5197DA4B1D84AB17006FB86E4B7106B9FBACD793733E469EA6703E4FFAC202FE3CF2937AD3BEC7B92E7DD17EEEFF1D7BECF136C1B25C9341EF5EC9685D69F98ADA518D7141396C4D195943C1CC70FC6D9EBBB');
+INSERT INTO "recording" VALUES(X'E0040200533948759C1CAA6933497D4D',X'789C9D91B16E833010865FC5BA9922962E2C7983AC1DA20C87B98015E38BCE061421DEBD472052A4A2A8ED68FBFFFEEF6C4F90305EA19CC0D5508265EFC926C7E1A3283E21839A3B74414F842C7AAF3B0DA3D7F5113B32A925A308F762F862086DAB5B2E34E6CEBD4121135B1E43AE14579164C0A559E1AF16D31374F1517373DEF37880398398E816A13C4D80760316F74BCC0C8E3DA59FBDC2A1295F83DA5E79B4D7DCEC387B0907ED101A51F4F6455E2C170E04E5057DA439DB9B40A15FE897945AB0AB4876DD2336FC0FFB033363EB12BDD3AF3155354214760770D163A8FF3EC1CAADAFFA6E842DA7B6F5B5F27D53929EE6B37EBA65A1ED24F6D6528CDB180B96C4D1404A9ECEF33746D6EB2C');
+INSERT INTO "recording" VALUES(X'98162840866785A75B84FAB39F58A6F3',X'789C9D92C16AC3300C865FC5E8DC85DC06B9F40D76DDA1F4A0B86A62EA5843B6134AC8BB4F6952282C846D474BFAFEFF97ED1112C61B5423B80B5460D97BB2C971782BCB7738C0853B74413B4216BDD74AC3E8F5FC811D99D4925184B318BE1A42DB6AC985C6DC391B1432B1E521144A711D497A9C9515FE6C313D41171F322D761DC911A603C4445F11AAD308685760F67E1933BD634FE9A7AE7068AAD74155AF3DDA5B61363C3D8644128EAA2334A0E80D9445392F1D08AA2BFA48D3612BC50AFE22C673723747FE4F0685CCD0BA447BF679B1C6AE26D9B46EB8D60DFEEEBE70CB4E7B01D639756B84E8F115368C92649ACEFAF29685D64ECCD6528C6B8A194BE2A827254FE7E91BFF23ECCF');
+INSERT INTO "recording" VALUES(X'7D971373F994DF4CCB8B7B62BF26FF17',X'789C9591CD6AC3300CC75FC5F8DC8530E82597BEC10EBBEC507A501CD53175AC223B0923E4DDA77C8D8D86B21D2DFF3F7E42834E106FBA18B4AB74A10D798F26390A2F797ED4075D51032EC80FA301EF656209BCBCDFA041956A5462A196155D1582A965E482559FD42A6054B1A63E64E2A232227730258BF9A386B4195D9C635A0E273D1E744C788FBA380F1ACCAA9E8A378D82A6447E087C77B64EC5B74832675DA6769AEECE7BEA4F92C1D803CBDA79F67A9C560DA88B2BF888E361AF7E31AACE91C7F4B81353B0C54FA1F4951ECC6D97C2450FA1FA4D91FF0162F129CB88E119C3AA93B6857717A2074BE1FF0CB34DF5B54BF80C619149D50C9BEDD7246E71BCC8DD0D316EA788AD3118E30A31F9123BEC50ACE7CBF80545AAEB13');
+INSERT INTO "recording" VALUES(X'515F9B2F835FFBC926F7DB1ABE12EE9E',X'789C9591CF6AC3300CC65FC5F8DC853028835CFA063BECB243E94171D5D8D4B186EC248C90779FF2A790D110B6A3E5EFF7E993D4EB04F1AE8B5EBBAB2EB421EFD12447E125CFDFF4415FA90617E487D180F752A908BCBCDFA146952C2A41A86145378560AC945CA8D437350A1855B4D4854C282A23720BA3B3C09F16D2037471B2F110127238E9E1A063C2AFA88B73AFC12CC4D87CAD535097C8CFC64CA12A7E09C5BFF460EE99DAE86AA1AE914FE2C3D801CB0AF22C1FA70EA88B1BF888C3612BC5CCA9D691C7B4976211EE86A8A81497FF87983955316278CAF0E12A9B8AB54EBA4DD2CD0CCDB8FA7580D7E31F1208A53AEB12EEADA0998F301D2CDB1E327183C3450E6F88F1D13D36C6608C4B80914BECB04541CF97E107CA23ECB6');
+CREATE TABLE refusal (
+	"key" BLOB NOT NULL, 
+	kind VARCHAR NOT NULL, 
+	message VARCHAR NOT NULL, 
+	PRIMARY KEY ("key")
+);
+CREATE TABLE request (
+	run_id INTEGER NOT NULL, 
+	number INTEGER NOT NULL, 
+	kind VARCHAR NOT NULL, 
+	payload VARCHAR NOT NULL, 
+	told INTEGER NOT NULL, 
+	result VARCHAR, 
+	PRIMARY KEY (run_id, number)
+);
+INSERT INTO "request" VALUES(1,0,'propose','{"parents": [], "brief": {"operators": {}}}',0,'{"design": "1-304e810b10ccea41b0c2b06e6d4eb7886e3edd8bc4d330844d8e535d1176bae2"}');
+CREATE TABLE run (
+	id INTEGER NOT NULL, 
+	identity VARCHAR NOT NULL, 
+	config VARCHAR NOT NULL, 
+	domain_version VARCHAR NOT NULL, 
+	agent_version VARCHAR NOT NULL, 
+	sandbox VARCHAR NOT NULL, 
+	image VARCHAR NOT NULL, 
+	status VARCHAR NOT NULL, 
+	created FLOAT NOT NULL, 
+	elapsed FLOAT NOT NULL, 
+	knew INTEGER NOT NULL, 
+	PRIMARY KEY (id)
+);
+INSERT INTO "run" VALUES(1,'f5fe72d60257d884','{"domain":"recall","agent":"lexical","strategy":"alma","proposer":"genetic","seed":0,"designs":1,"collection":2,"collection_repeats":3,"deployment":2,"repeats":1,"finalists":0,"confirmation":24,"smoke":3,"small":0,"drop_margin":0.0,"memory_budget":1000,"mode":"static","reward_scale":1.0,"visit_penalty":0.5,"temperature":0.5,"step_size":5,"novelty":0.0,"elite":5,"survivors":1,"descendants":3,"diagnosed":6,"exploration":1.4,"global_share":0.9,"backup":0.1,"children":2,"pe_emp":true,"insights":false,"tactics":false,"memory_model":null,"memory_tokens":100000,"embedder":"static","context":"traces","roles":{},"reproducible":false,"in_flight":4,"budget_usd":null,"budget_tokens":null,"concurrency":8,"cache":true,"llm":"live","prices":null,"sandbox":"process","runtime":null,"workers":0,"ray_address":null}','1','1','process (does not isolate: environment, filesystem, network, processes, total memory)','sha256:e40c9413bb69e146e926f5688a4346a6d8dc95a41f4aae7583e745bf65b79ebf','done',1.7954798334145932198e+09,8.7053014300181530416e-01,0);
+CREATE TABLE tactics (
+	run_id INTEGER NOT NULL, 
+	began INTEGER NOT NULL, 
+	notes BLOB NOT NULL, 
+	author VARCHAR NOT NULL, 
+	created FLOAT NOT NULL, 
+	PRIMARY KEY (run_id, began)
+);
+CREATE TABLE told (
+	"key" BLOB NOT NULL, 
+	items BLOB NOT NULL, 
+	PRIMARY KEY ("key")
+);
+INSERT INTO "told" VALUES(X'71857576257465C7',X'789C8B8E0500011500B9');
+INSERT INTO "told" VALUES(X'D59CC3F175B1BA4B',X'789C8B564A4ECCC95128C94855282DCA53482F4A4DCD53D241086616E724E6A52824E626A516218B9727A6E763515E909993935F0E551E0B00D2F71FF4');
+INSERT INTO "told" VALUES(X'8BD0DCE45B25C592',X'789C658D410E80200C04BFD270F647C643D10D909436A9A8DF97931AB94E6667E7B0B208B50CBA3899527240C3F4E2C395B846F817268B8236CA6517D66DF433D70AA7B3589FFDEB43A5371A9EDBE5060FA5384F');
+INSERT INTO "told" VALUES(X'52FBBDA0E214584A',X'789C8B564A4ECCC95128C94855C82CCE49CC4B5148CC4D4A2D52D241886724E6E6A616299465E6E7A496204B9427A6E7E729A417A5A6E6210B9716E5611A929E9F04D40D551C0B006D882894');
+CREATE INDEX ix_run_identity ON run (identity);
+CREATE INDEX member_by_number ON member (run_id, number);
+CREATE INDEX ix_parent_parent_id ON parent (parent_id);
+CREATE INDEX event_of_design ON event (run_id, design_id);
+CREATE INDEX manifest_of_design ON manifest (run_id, design_id);
+CREATE INDEX hint_of_run ON hint (run_id);
+CREATE INDEX evaluation_by_score ON evaluation (run_id, role, score DESC);
+CREATE INDEX evaluation_of_design ON evaluation (run_id, design_id, role);
+CREATE INDEX call_of_run ON call (run_id, role, model, seconds);
+CREATE INDEX call_by_key ON call ("key") WHERE hit_of IS NULL;
+COMMIT;
