@@ -158,10 +158,9 @@ def workers(db: sqlite3.Connection, run_id: int) -> Chart:
     began = run_row(db, run_id)["created"]
     rows = tuples(
         db,
-        "WITH mine AS (SELECT *, CAST((began - :began) / :parts AS INTEGER) AS part FROM utilisation"
-        " WHERE run_id = :run)"
-        " SELECT MIN(began) - :began, MAX(began + seconds) - :began, SUM(busy) / SUM(available) FROM mine GROUP BY part",
-        {"run": run_id, "began": began, "parts": _stretch(db, run_id, began)},
+        "SELECT MIN(began) - :start, MAX(began + seconds) - :start, SUM(busy) / SUM(available) FROM utilisation"
+        " WHERE run_id = :run GROUP BY CAST((began - :start) / :part AS INTEGER)",
+        {"run": run_id, "start": began, "part": _stretch(db, run_id, began)},
     )
     points: list[Point] = [[max(0.0, at), 100 * share] for at, _, share in rows]
     points += [[rows[-1][1], points[-1][1]]] if rows else []
