@@ -24,6 +24,8 @@ MEASURED, PERSON, IMPORT = "measured", "person", "import"
 """Authors; else it is the name of a model."""
 LESSON = "lesson"
 """The kind of an insight in words; those that are measured name what they are about."""
+TACTIC = "tactic"
+"""The kind of what came of a tactic."""
 ANY = ""
 """The stage of an insight that holds at every one."""
 BELIEVED = 20.0
@@ -162,7 +164,7 @@ KINDS = {
     "operator": "designs made by the operator {}",
     "block": "designs with the building block {}",
     "range": "designs with {}",
-    "tactic": "designs made by the tactic: {}",
+    TACTIC: "designs made by the tactic: {}",
 }
 STAGES = {ANY: "", "start": ", from nothing", "weak": ", from a weak parent", "strong": ", from a strong parent"}
 

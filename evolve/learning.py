@@ -12,7 +12,7 @@ from dataclasses import replace
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from evolve.insights import ANY, LESSON, MEASURED, Insight, Insights, Situation, Step, Tally
+from evolve.insights import ANY, LESSON, MEASURED, TACTIC, Insight, Insights, Situation, Step, Tally
 from evolve.proposers.credit import operators_of
 from evolve.proposers.features import features_of, kind_of
 from evolve.statistics import differences
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from evolve.strategies.evidence import Evidence
 
 LEAST = 4
-"""Cases before anything is said of something."""
+"""Cases before anything is said of something; but what came of a tactic is kept whatever it is, for few try it."""
 SAYS = 1.0
 """Standard errors that an effect is away from zero before it is an insight."""
 MOVED = 0.5
@@ -115,7 +115,7 @@ class Learner:
         archive, run_id = self.evidence.archive, self.evidence.run_id
         member = archive.member(run_id, design)
         found: dict[Subject, int] = {("operator", each): 1 for each in operators_of(member.change if member else "")}
-        found |= {("tactic", each): 1 for each in tactics}
+        found |= {(TACTIC, each): 1 for each in tactics}
         ours, theirs = self._features(design), self._features(rival) if rival is not None else frozenset()
         if ours and (theirs or rival is None):
             both = ours & theirs  # where a block comes or goes, that says nothing of its numbers
@@ -136,12 +136,12 @@ class Learner:
         steps: dict[int, Step] = {}
         fresh: list[Step] = []
         for (subject, stage), tally in sorted(self.tallies.items()):
-            if tally.n < LEAST:
+            if not _is_enough(subject, tally):
                 continue
             found = self._insight(subject, stage, tally)
             mine = known.like(found)
             if mine is None:
-                if abs(tally.mean) > SAYS * tally.error:
+                if subject[0] == TACTIC or abs(tally.mean) > SAYS * tally.error:
                     fresh.append(Step("add", f"{_said(tally)} in {tally.n:.0f} designs", found))
             elif mine.situation.stage == stage:
                 steps |= self._change(mine, found, tally)
@@ -161,7 +161,7 @@ class Learner:
         subject = mine.kind, mine.subject
         stages = [stage for each, stage in self.tallies if each == subject]
         tally = sum((self.tallies[subject, stage] for stage in stages), Tally())
-        if tally.n < LEAST:
+        if not _is_enough(subject, tally):
             return {}
         return self._change(mine, self._insight(subject, stages[-1], tally), tally)
 
@@ -283,6 +283,10 @@ def _joined(used: Iterable[Mapping[str, tuple[int, int]]]) -> dict[str, tuple[in
             before = joined.get(source, (0, 0))
             joined[source] = before[0] + uses, before[1] + wins
     return joined
+
+
+def _is_enough(subject: Subject, tally: Tally) -> bool:
+    return tally.n >= (1 if subject[0] == TACTIC else LEAST)
 
 
 def _said(tally: Tally) -> str:

@@ -13,6 +13,7 @@ import pytest
 
 from archive.opening import open_archive
 from archive.store import unpack
+from evolve.tactics import BY_NAME
 from sandbox.backends import make
 from tests.author import beside_author
 from tests.end_to_end.conftest import QUICK, SMALL, Shell
@@ -78,6 +79,10 @@ def test_where_nothing_gets_better_tactics_are_tried(done: Shell) -> None:
     sources = [source for brief in told for source in brief.get("sources", ()) if source.startswith("tactic")]
     assert sources
     assert any("tactic, for nothing got better" in note for brief in told for note in brief.get("notes", ()))
+    tried = {BY_NAME[source.removeprefix("tactic ")].note for source in sources}
+    known = [each for each in done.here("insights", "list", "--json").json if each["kind"] == "tactic"]
+    assert {each["subject"] for each in known} == tried
+    assert all(each["designs"] and each["gain"]["n"] >= 1 for each in known)
 
 
 def test_insights_are_shown_exported_imported_and_forgotten(done: Shell, shell: Shell) -> None:

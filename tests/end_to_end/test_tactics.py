@@ -51,6 +51,8 @@ def test_a_round_asks_once_and_tells_what_came_of_it(tmp_path: Path) -> None:
     assert len(told) >= 3
     requests = [unpack(request) for (request,) in rows(path, "SELECT request FROM exchange")]
     assert sum("namely: count pairs of words" in json.dumps(request) for request in requests) >= 1
+    known = Shell(tmp_path).here("insights", "list", "--json").json
+    assert {each["subject"] for each in known if each["kind"] == "tactic"} & set(WAYS.values())
     assert Shell(tmp_path).here("replay", "1", "--json").json["differences"] == []
 
 
