@@ -224,6 +224,18 @@ def print_finals(finalists: Sequence[Finalist]) -> None:
         for finalist in finalists
     ]
     say_table(header, rows)
+    if doubt := _doubt(finalists):
+        say(f"\n{doubt}")
+
+
+def _doubt(finalists: Sequence[Finalist]) -> str:
+    """What speaks against using the first one, in a sentence; empty where nothing does."""
+    first = finalists[0].confirmed
+    if all(each.confirmed.mean <= 0 for each in finalists):
+        return "None of them does better than no memory on these tasks: what the search gained was luck."
+    if first.interval and first.low <= 0:
+        return f"{finalists[0].design[:10]} may be no better than no memory: the interval of its gain holds 0."
+    return ""
 
 
 def finalist_json(finalist: Finalist) -> dict[str, Any]:
