@@ -41,6 +41,13 @@ _WITHDRAW = ("DELETE FROM evaluation WHERE id = ?", "DELETE FROM outcome WHERE e
 _AGAIN = "INSERT INTO event (run_id, design_id, state, reason, created) VALUES (?, ?, ?, 'mended: {}', unixepoch())"
 
 
+def _packed(name: str, table: str, column: str, called: str, done: str) -> Rule:
+    """What of a run is kept packed, and can be done without."""
+    garbled = f"SELECT 'run ' || run_id || ' {called}, rowid FROM {table} WHERE NOT readable({column})"
+    delete = (f"DELETE FROM {table} WHERE rowid = ?",)
+    return Rule(name, "all can be unpacked", garbled, "garbled", delete, f"taken out; {done}")
+
+
 RULES: tuple[Rule, ...] = (
     Rule(
         "requests",
@@ -122,6 +129,18 @@ RULES: tuple[Rule, ...] = (
         "garbled",
         ("DELETE FROM exchange WHERE call_id = ?",),
         "taken out; such a call is paid for again where it is asked again",
+    ),
+    _packed("thoughts of models", "manifest", "thoughts", "request ' || number", "what was thought of them is lost"),
+    _packed("diagnoses", "diagnosis", "profile", "' || substr(design_id, 1, 10)", "such designs are diagnosed again"),
+    _packed("tactics", "tactics", "notes", "after ' || began", "they are found again in such a round"),
+    _packed("comparisons", "comparison", "details", "' || substr(design_id, 1, 10)", "they are made again"),
+    Rule(
+        "insights",
+        "all can be unpacked",
+        "SELECT 'operation ' || id, id FROM operation WHERE length(insight) AND NOT readable(insight)",
+        "garbled",
+        ("DELETE FROM operation WHERE id = ?",),
+        "such operations were taken out; what was known before them is known again",
     ),
     Rule(
         "outcomes",

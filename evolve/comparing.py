@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from math import sqrt
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from evolve.proposers.credit import operators_of, shifted
@@ -223,11 +224,12 @@ class Comparer:
         return found if found is not None and found.rival == rival else None
 
     def measure(self, design: str, rival: str) -> Comparison:
-        """Compare by what was measured."""
+        """Compare by what was measured; the words that the design was written by go on to its children."""
         ours, theirs = self.evidence.scores(design), self.evidence.scores(rival)
         difference = paired(ours, theirs)
         mine, other, signs = self.signs(design), self.signs(rival), self.sign_differences(design, rival)
-        scores = self.evidence.fitness(design).performance, self.evidence.fitness(rival).performance
+        shared = ours.keys() & theirs.keys()  # what was dropped played some of the tasks
+        scores = fmean(ours[task] for task in shared), fmean(theirs[task] for task in shared)
         if is_certain(difference):
             decided_by, weights = MEASURED, {SCORE: 1.0}
         else:
@@ -237,8 +239,9 @@ class Comparer:
             for name, weight in weights.items()
         )
         totals = total(criteria)
-        operators = self.inherited(design, rival, local_value(*totals))
-        return Comparison(design, rival, decided_by, *totals, difference, criteria, signs, operators)
+        operators, parent = self.inherited(design, rival, local_value(*totals)), self._made.get(rival)
+        advice = parent.meta_prompt if parent is not None else ""
+        return Comparison(design, rival, decided_by, *totals, difference, criteria, signs, operators, advice)
 
     def signs(self, design: str) -> Signs:
         """What was measured of a design at work, and how much it tells of what won in the collected episodes."""

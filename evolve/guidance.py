@@ -36,6 +36,8 @@ LEAST = 0.1
 """A logarithm of a weight that is not worth saying."""
 
 _AGAINST = r"\b(?:avoid|no|not|never|without|less|fewer|drop|forget)\s+(?:the\s+|use\s+|more\s+)?"
+_LISTED = r"(?:\w+(?:,\s*(?:(?:and|or|nor)\s+)?|\s+(?:and|or|nor)\s+))*"
+"""What may stand before a name in a list of those that are spoken against."""
 
 
 class Guide:
@@ -190,11 +192,13 @@ def said_of(text: str, names: Iterable[str]) -> dict[str, int]:
 
     >>> said_of("Try ByReward without Contrast", ["ByReward", "Contrast", "Recent"])
     {'ByReward': 1, 'Contrast': -1}
+    >>> said_of("avoid ByReward and Contrast, try Recent", ["ByReward", "Contrast", "Recent"])
+    {'ByReward': -1, 'Contrast': -1, 'Recent': 1}
     """
     found = {}
     for name in names:
         if re.search(rf"\b{name}\b", text):
-            found[name] = -1 if re.search(rf"{_AGAINST}{name}\b", text, re.IGNORECASE) else 1
+            found[name] = -1 if re.search(rf"{_AGAINST}{_LISTED}{name}\b", text, re.IGNORECASE) else 1
     return found
 
 

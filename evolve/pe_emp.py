@@ -148,7 +148,8 @@ def _told_of(desk: Desk, design: str, advice: str) -> Generator[Need, Any, list[
         desk.admit()
     seen = yield from desk.reflect_on(design, desk.reflection_tasks(0, EPISODES))
     score = evidence.fitness(design)
-    facts = [f"score: {score.performance:.3f}", f"tokens an episode: {score.cost:.0f}"]
+    played = "" if evidence.is_whole(design) else f", on {len(evidence.scores(design))} tasks alone"
+    facts = [f"score: {score.performance:.3f}{played}", f"tokens an episode: {score.cost:.0f}"]
     return [
         Section("code", row.source, ALWAYS, kind="code"),
         Section("what was measured", "\n".join([*facts, *describe(evidence.comparer.signs(design))]), ALWAYS, kind=""),

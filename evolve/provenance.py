@@ -136,7 +136,7 @@ def _score(archive: Archive, run: Run, design: str) -> list[tuple[str, str]]:
     gain = gain_of(scores, baselines.get("no_memory"))
     held = {
         "test": f"held-out test tasks that no search sees (looks at them so far: {archive.looks(run.id)})",
-        "confirmation": "confirmation tasks, which selected nothing",
+        "confirmation": "confirmation tasks, which the search did not use",
         DEPLOYMENT: "the tasks that selected it, so that it is too good",
     }[role]
     repeats = config.collection_repeats

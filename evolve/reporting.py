@@ -100,7 +100,7 @@ def _sentences(lines: Sequence[Line], finals: Sequence[Finalist], looks: Sequenc
     said[0] += f", {_over(best.gain)} over no memory on the tasks that selected it." if best.gain else "."
     if finals:
         first = finals[0]
-        confirmed = f"{_over(shown(first.confirmed))} is confirmed {first.played} that selected nothing"
+        confirmed = f"{_over(shown(first.confirmed))} is confirmed {first.played} that the search did not use"
         said.append(f"Of the finalists {first.design[:10]} is most likely the best: {confirmed}.")
     for look in looks[-1:]:
         if look.gain is not None and look.score is not None:

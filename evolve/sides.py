@@ -158,8 +158,8 @@ def measures(archive: Archive, sides: Sequence[Side], axis: Axis, budget: float)
     """What sides are compared by, each by the side's name.
 
     `search`: gain of the best design by then, on the tasks that selected it. `area`: mean of that gain on the way.
-    `confirmed` and `test`: gain of what the whole run chose, on tasks that selected nothing; of sides whose runs all
-    played them.
+    `confirmed` and `test`: gain of what the whole run chose, on tasks that chose among its finalists alone, and on
+    those that chose nothing; of sides whose runs all played them.
     """
     found: dict[str, dict[str, Rows]] = {"search": {}, "area": {}, **{name: {} for name in CHOSEN}}
     for side in sides:

@@ -12,6 +12,7 @@ from domains.base import Role
 from evolve.asking import randomness
 from evolve.desk import ATTEMPT, Desk, Draft
 from evolve.errors import InputError
+from evolve.front import KeptFront
 from evolve.judging import Trial
 from evolve.proposers.base import Brief, Commission, Proposal
 from evolve.scheduler import Activity
@@ -77,6 +78,7 @@ class Submission:
         if state is State.REJECTED:
             self._extend(-1)  # the run would else propose one more in its place
             return Result(design, "rejected", reason)
+        KeptFront(archive, run_id, self.search.evidence).tell(design, len(self._scored()))
         return Result(design, "ok")
 
     def _is_under_way(self, member: Member) -> bool:

@@ -101,7 +101,7 @@ def search(config: RunConfig, path: Path, tests: int, repeats: int) -> int:
 
 def print_gains(path: Path, numbers: Sequence[int], tests: int) -> None:
     """Print the gain over each baseline, of what the runs chose."""
-    role, told = ("test", "held-out test tasks") if tests else ("confirmation", "tasks that selected nothing")
+    role, told = ("test", "held-out test tasks") if tests else ("confirmation", "tasks that the search did not use")
     rows = []
     with closing(open_archive(path)) as archive:
         sides, _ = read_sides(archive, [archive.run(number) for number in numbers])

@@ -52,7 +52,7 @@ class RunSide(BaseModel):
     area: Estimate | None
     """The mean of that on the way."""
     confirmed: Estimate | None
-    """Of what the whole runs chose, on tasks that selected nothing; none where not all played them."""
+    """Of what the whole runs chose, on tasks that chose among finalists alone; none where not all played them."""
     test: Estimate | None
     runs: list[RunCourse]
 

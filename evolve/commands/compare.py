@@ -25,7 +25,7 @@ LEAST = 0.001
 CONTROLS = frozenset({"random", "best-of-n"})
 TITLES = {
     "test": "Gain on the held-out test tasks",
-    "confirmed": "Confirmed gain, on tasks that selected nothing",
+    "confirmed": "Confirmed gain, on tasks that chose among finalists alone",
     "search": "Gain in the search, on the tasks that selected it, so that luck is part of it",
 }
 

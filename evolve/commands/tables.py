@@ -210,14 +210,22 @@ def print_finals(finalists: Sequence[Finalist]) -> None:
     if not finalists:
         return
     played = finalists[0].played
-    say(f"\nFinals, {played.replace('tasks', 'tasks that selected nothing', 1)} (blank: the same code, nothing seen)\n")
+    say(f"\nFinals, {played.replace('tasks', 'tasks new to the search', 1)} (blank: the same code, nothing seen)\n")
     kinds = list(dict.fromkeys(kind for finalist in finalists for kind in finalist.controls))
-    header = ("design", "#search", "#confirmed [95 % interval]", *(f"#{kind}" for kind in kinds), "#better than others")
+    header = (
+        "design",
+        "#search",
+        "#confirmed [95 % interval]",
+        "#optimism",
+        *(f"#{kind}" for kind in kinds),
+        "#better than others",
+    )
     rows = [
         (
             finalist.design[:10],
             f"{finalist.searched.mean:+.3f}",
             estimate_text(finalist.confirmed, signed=True),
+            f"{finalist.optimism:+.3f}",
             *(f"{finalist.controls[kind].mean:+.3f}" if kind in finalist.controls else "-" for kind in kinds),
             f"{finalist.dominance:.0%}" if finalist.confirmed.interval else "-",
         )

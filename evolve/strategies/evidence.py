@@ -46,6 +46,8 @@ class Evidence:
         self.budget = budget
         """Retrieved tokens that an episode may have."""
         self._measured: dict[str, Measured] | None = None
+        self._most = 0
+        """Episodes of a whole evaluation, such as the baselines have."""
         self._genotypes: dict[str, Genotype] = {}
         self._signs: dict[str, Signs] = {}
 
@@ -58,6 +60,10 @@ class Evidence:
         if self.counted:
             delay = row.steps + row.calls / episodes + (row.tokens + llm_tokens) / THOUSAND
         return Fitness(row.score, row.tokens + llm_tokens, delay)
+
+    def is_whole(self, design: str) -> bool:
+        """Whether a design played all that selects, and was not dropped before; raises `KeyError` as `fitness` does."""
+        return self._row(design).episodes >= self._most
 
     def scores(self, design: str) -> Scores:
         """Its score by task, read anew each time."""
@@ -115,6 +121,7 @@ class Evidence:
 
         if self._measured is None:
             self._measured = {row.design: row for row in measured(self.archive, self.run_id, DEPLOYMENT)}
+            self._most = max((row.episodes for row in self._measured.values()), default=0)
         if design not in self._measured:
             self._measured.update((row.design, row) for row in measured(self.archive, self.run_id, DEPLOYMENT, design))
         return self._measured[design]

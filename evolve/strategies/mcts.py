@@ -11,7 +11,7 @@ from evolve.proposers.base import Brief
 from evolve.proposers.credit import weights
 from evolve.strategies.base import Ask, Propose, Wait
 from evolve.strategies.borda import BordaCount
-from evolve.strategies.values import Vector, backed_up, rewards, upper_bounds, visits
+from evolve.strategies.values import SCALE, Vector, backed_up, rewards, upper_bounds, visits
 
 if TYPE_CHECKING:
     from evolve.comparing import Comparison
@@ -29,10 +29,11 @@ class EmpiricalMcts:
     where a model judged, its words too. Its parent is the design that it was asked of, also where nothing of that is
     left in it. Of the nodes with fewer than `children` requests that with the highest upper bound is expanded.
 
-    Four things differ from the paper's code. Visits are real: a node's own, its descendants' and those under way. All
+    Five things differ from the paper's code. Visits are real: a node's own, its descendants' and those under way. All
     values are derived anew from tree and comparisons at each ask, so that the global ranks reach them at every step
-    and backpropagation is one pass. Ranks that the comparisons leave open go by score. And where no node may have more
-    children all may, so that no worker waits.
+    and backpropagation is one pass. Ranks that the comparisons leave open go by score. A request that came to nothing
+    new counts as a child, where there it allows one more. And where no node may have more children all may, so that no
+    worker waits.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class EmpiricalMcts:
         values, visited = self.values(population)
         bounds = upper_bounds(values, visited, self.parents, len(population.asked), self.exploration)
         if self.novelty is not None:
-            bounds = bounds + self.novelty.bonus(population.designs)
+            bounds = bounds + SCALE * self.novelty.bonus(population.designs)
         free = np.array(population.visit_column) < self.children
         if free.any():
             bounds[~free] = -np.inf

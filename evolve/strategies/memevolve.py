@@ -27,8 +27,9 @@ class MemEvolve:
     generation may survive again, which with K = 1 is what the paper does. (Of the best performers one always has rank
     0, so that cost and delay decide only between equals where K is 1.)
 
-    The paper's tournament on x tasks is the small rung (`small`) and the evaluation on `deployment` tasks, its finals
-    of the t best on y old and x new tasks the house's finals: `finalists` and `confirmation`, on new tasks alone.
+    The paper's tournament on x tasks is the small rung (`small`), which who is dropped there does not survive, and the
+    evaluation on `deployment` tasks, its finals of the t best on y old and x new tasks the house's finals: `finalists`
+    and `confirmation`, on new tasks alone.
     """
 
     def __init__(self, survivors: int, descendants: int, evidence: Evidence | None = None) -> None:
@@ -38,6 +39,8 @@ class MemEvolve:
         """Where cost and delay are read; without it designs are selected by their performance."""
         self._fitness: list[Vector] = []
         """Of the designs by their place in the population, derived from the archive."""
+        self._whole: list[bool] = []
+        """Whether each of them played all tasks; where any did, only those that did survive."""
         self._front = Front()
 
     def ask(self, population: Population, rng: np.random.Generator) -> Ask:
@@ -59,10 +62,13 @@ class MemEvolve:
         """What was told since the last time."""
         for design in population.designs[len(self._fitness) :]:
             fitness: Vector = (population.scores[design],)
+            is_whole = True
             if self.evidence is not None:
-                fitness = self.evidence.fitness(design).vector()
+                fitness, is_whole = self.evidence.fitness(design).vector(), self.evidence.is_whole(design)
             self._fitness.append(fitness)
-            self._front.add(design, fitness)
+            self._whole.append(is_whole)
+            if is_whole:
+                self._front.add(design, fitness)
 
     def _parent(self, population: Population) -> str:
         """Whose descendant is next: that of the last request, until it has had all of this generation."""
@@ -80,7 +86,8 @@ class MemEvolve:
         """The survivors as things stand, the best first."""
         if len(self._front.members) >= self.survivors:
             return self._front.ranked()[: self.survivors]
-        fitness = np.array(self._fitness)
+        places = np.flatnonzero(self._whole) if any(self._whole) else np.arange(len(self._whole))
+        fitness = np.array(self._fitness)[places]
         ranks = pareto_ranks(fitness, enough=self.survivors)
         order = np.lexsort((-fitness[:, 0], ranks))[: self.survivors]  # stable: of equals that which was told first
-        return [population.designs[place] for place in order]
+        return [population.designs[place] for place in places[order]]

@@ -25,6 +25,11 @@ MENDED = {
     "recordings": "UPDATE recording SET trajectory = x'00' WHERE key = (SELECT MIN(key) FROM recording)",
     "told memories": "UPDATE told SET items = x'00' WHERE key = (SELECT MIN(key) FROM told)",
     "calls of models": "INSERT INTO exchange VALUES (1, x'00', x'00')",
+    "thoughts of models": "INSERT INTO manifest VALUES (1, 0, '', x'00', '', 0, 0, 0, 0, 0, 0)",
+    "diagnoses": "INSERT INTO diagnosis VALUES (1, 'x', x'00', '', 0)",
+    "tactics": "INSERT INTO tactics VALUES (1, 5, x'00', '', 0)",
+    "comparisons": "INSERT INTO comparison VALUES (1, 'x', '', 1, '', 0, 0, 0, 0, 0, 0, x'00', '', 0, 0, 0, 0)",
+    "insights": "INSERT INTO operation VALUES (1, 'add', '', NULL, 0, 'measured', '', x'00', 0)",
     "outcomes": "INSERT INTO outcome VALUES (999, 'a', 0, .5, NULL, x'00', 1)",
     "evaluations": "DELETE FROM episode WHERE hex(key) < '55';"
     " DELETE FROM outcome WHERE evaluation_id % 5 = 0 AND task_id = (SELECT MIN(task_id) FROM outcome)",

@@ -65,6 +65,8 @@ def test_a_submitted_design_is_one_of_the_run(kept: Shell) -> None:
     shown = kept.here("show", result["design"], "--json").json
     assert (shown["origin"], shown["number"], shown["change"]) == ("untrusted", 7, "looks for its own")
     assert [relative["design"] for relative in shown["parents"]] == [parent]
+    front = kept.here("pareto", "--json").json["front"]
+    assert {each["design"]: each["entered"] for each in front}[result["design"]] == 7
     again = submit(kept, NEW, "--parent", parent)
     assert (again.code, "has this design already, as number 7" in again.err) == (2, True)
 

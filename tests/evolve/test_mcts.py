@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from math import exp, inf, log, sqrt
 from pathlib import Path
 
@@ -192,6 +193,27 @@ def test_else_criteria_decide_by_what_earlier_pairs_taught(archive: Archive) -> 
     assert {each.name: each.weight for each in found.criteria} == pytest.approx({SCORE: 6 / 7, "full": 1 / 7})
     assert (found.ours, found.theirs) == pytest.approx((6 / 7 * 8.2 + 2.8 / 7, 6 / 7 * 8.2 + 9.1 / 7))
     assert found.operators["add_layer"] > 1 > found.operators["change_lines"]
+
+
+def test_what_was_dropped_is_compared_on_the_tasks_that_it_played(archive: Archive) -> None:
+    """On the first two tasks the means are .8 and .75; on all of them the parent's is .8 too."""
+    enter(archive, "dropped", 4, [0.7, 0.9], 100, "added Contrast")
+    comparer, population = Comparer(evidence(archive)), told()
+    population.ask((BETTER,))
+    population.tell("dropped", 0.8)
+    found = comparer.tell("dropped", population)
+    assert found is not None
+    assert found.difference.mean == pytest.approx(0.05)
+    assert [(each.ours, each.theirs) for each in found.criteria] == [pytest.approx((8.2, 7.75))]
+
+
+def test_words_go_on_to_the_next_generation_where_no_judge_speaks(archive: Archive) -> None:
+    comparer, population = Comparer(evidence(archive)), told()
+    judged = replace(comparer.measure(BETTER, ROOT), meta_prompt="Tell less.")
+    comparer.tell(BETTER, population, judged)
+    found = comparer.tell(ALIKE, population)
+    assert found is not None
+    assert found.meta_prompt == "Tell less."
 
 
 def test_kept_comparisons_stand_and_are_read_in_the_order_of_telling(archive: Archive) -> None:

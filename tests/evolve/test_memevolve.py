@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -25,6 +25,8 @@ from tests.evolve.test_strategies import population
 FITNESS = {"d0": (0.5, 10.0, 3.0), "d1": (0.9, 50.0, 2.0), "d2": (0.9, 40.0, 2.0), "d3": (0.2, 5.0, 9.0)}
 """Performance, cost, delay. Of these d2 beats d1; d0, d2 and d3 are beaten by none."""
 
+PLAYED = (b"a", b"b")
+
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Iterator[Archive]:
@@ -42,7 +44,9 @@ def archive(tmp_path: Path) -> Iterator[Archive]:
         yield made
 
 
-def enter(archive: Archive, name: str, number: int, fitness: tuple[float, float, float]) -> None:
+def enter(
+    archive: Archive, name: str, number: int, fitness: tuple[float, float, float], played: Sequence[bytes] = PLAYED
+) -> None:
     performance, cost, delay = fitness
     design = Design(id=name, source="", summary="", origin="composed", created=0.0)
     archive.add_design(design, Member(run_id=1, design_id=name, number=number, role="candidate", change=""), ())
@@ -53,7 +57,7 @@ def enter(archive: Archive, name: str, number: int, fitness: tuple[float, float,
         score=performance,
         low=0.0,
         high=1.0,
-        n=2,
+        n=len(played),
         tokens=cost - 15,
         cut=0,
         calls=2,
@@ -63,7 +67,7 @@ def enter(archive: Archive, name: str, number: int, fitness: tuple[float, float,
     )
     outcomes = [
         {"task_id": key.decode(), "repeat": 0, "score": performance, "episode": key, "told": b"", "tokens": 9}
-        for key in (b"a", b"b")
+        for key in played
     ]
     archive.add_evaluation(row, outcomes, {})
 
@@ -147,6 +151,16 @@ def test_what_comes_late_competes_in_the_next_generation(archive: Archive) -> No
     enter(archive, "d4", 5, (0.95, 50.0, 9.0))
     known.tell("d4", 0.95)
     assert play(strategy, known, 3) == [("d2", 1), ("d4", 0), ("d4", 1)]
+
+
+def test_what_was_dropped_survives_only_where_all_were(archive: Archive) -> None:
+    known, evidence = state(archive)
+    enter(archive, "d4", 5, (0.99, 20.0, 0.5), PLAYED[:1])
+    known.tell("d4", 0.99)
+    assert [parent for parent, _ in play(MemEvolve(5, 1, evidence), known, 5)] == ["d2", "d0", "d3", "d1", "d2"]
+    alone = Population()
+    alone.tell("d4", 0.99)
+    assert play(MemEvolve(1, 1, evidence), alone, 1) == [("d4", 0)]
 
 
 def test_it_keeps_nothing_that_the_archive_does_not_say(archive: Archive) -> None:

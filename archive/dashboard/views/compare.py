@@ -21,7 +21,7 @@ By = Literal["episodes", "designs", "dollars"]
 MEASURES = {
     "search": ("In the search", "Of the best by then, on the tasks that selected it, so that luck is part of it."),
     "area": ("Mean on the way", "Of that gain, from the start to the budget."),
-    "confirmed": ("Confirmed", "Of what the whole runs chose, on tasks that selected nothing."),
+    "confirmed": ("Confirmed", "Of what the whole runs chose, on tasks that chose among finalists alone."),
     "test": ("Test", "The same on held-out tasks, which no search sees."),
 }
 COLOURS: tuple[Literal["first", "second", "third", "fourth", "fifth"], ...] = (
