@@ -21,8 +21,12 @@ VERSION = "1.0.0"
 def module_name(text: str) -> str:
     """A name for a module, made of a file's or a folder's."""
     name = re.sub(r"\W+", "_", text.lower(), flags=re.ASCII).strip("_")
-    is_free = name.isidentifier() and not keyword.iskeyword(name) and name not in sys.stdlib_module_names
-    return name if is_free else f"memory_{name}".rstrip("_")
+    return name if is_free(name) else f"memory_{name}".rstrip("_")
+
+
+def is_free(name: str) -> bool:
+    """Whether a module can have this name, and Python has none of it already."""
+    return name.isidentifier() and not keyword.iskeyword(name) and name not in sys.stdlib_module_names
 
 
 def module_in(folder: Path) -> Path:

@@ -29,6 +29,8 @@ FIRST_SEEDS = {role: 10_000 * (number + 1) for number, role in enumerate(Role)}
 ENGINE = "alfworld"
 LIBRARY = "libdownward.so"
 MEND = 'install it with `pip install "palimpsest[alfworld]"`, which needs cmake and a C++ compiler'
+START_SECONDS, GAME_SECONDS = 120, 60
+"""How long the generator may take: to start, and for each game; it takes a fraction of that."""
 
 
 @cache
@@ -93,14 +95,21 @@ def _script() -> Path:
 
 def _run(requests: Sequence[dict[str, object]], scratch: str) -> None:
     settings = {"PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1", "ALFWORLD_DATA": scratch}
-    done = subprocess.run(
-        [sys.executable, "-P", str(_script())],
-        input=json.dumps(requests),
-        capture_output=True,
-        text=True,
-        env={**os.environ, **settings},
-        check=False,
-    )
+    longest = START_SECONDS + GAME_SECONDS * len(requests)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", str(_script())],
+            input=json.dumps(requests),
+            capture_output=True,
+            text=True,
+            env={**os.environ, **settings},
+            timeout=longest,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise DomainError(
+            f"ALFWorld's games could not be made: the generator took longer than {longest} s for {len(requests)}"
+        ) from None
     if done.returncode:
         raise DomainError(
             f"ALFWorld's games could not be made: the generator ended with {done.returncode} and said:\n"

@@ -51,6 +51,9 @@ class TextEnvironment(gymnasium.Env[str, str]):
         """Take a listed action: observation, reward, terminated, truncated, info."""
         raise NotImplementedError
 
+    def render(self) -> Any:  # gymnasium leaves the type of what is drawn to a type variable
+        """What a person at the terminal is shown beside the observation, as text; agents never see it. Here nothing."""
+
     def close(self) -> None:
         """Give back what the environment holds; here nothing."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import isfinite
 from typing import Any
 
@@ -90,6 +90,13 @@ class OutsideEnvironment(TextEnvironment):
             if not isfinite(reward):
                 raise TypeError(f"the reward is {reward}")
         return observation, float(reward), bool(terminated), bool(truncated), info
+
+    def render(self) -> Any:
+        """What the game draws for people, if that is text; one that draws nothing need not say so."""
+        with charged(self._name, "render()"), suppress(NotImplementedError):
+            drawn = self.inner.render()
+            return drawn if isinstance(drawn, str) else None
+        return None
 
     def close(self) -> None:
         """Close the game."""

@@ -181,7 +181,7 @@ class Judge:
                 return None
             told = signature(answers, self.plan)
             if trial.selects and (twin := (known or {}).get(told, design_id)) != design_id:
-                self.archive.add_event(self.run_id, design_id, State.REJECTED, f"tells just what {twin} tells")
+                self.archive.add_event(self.run_id, design_id, State.REJECTED, f"tells just what {twin[:10]} tells")
                 return None
             step = None
             if climb is not None and isinstance(answers, Built):

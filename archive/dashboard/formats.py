@@ -99,7 +99,7 @@ def plain(text: object) -> str:
 
 def commands(sentence: str) -> Markup:
     """A sentence with what stands between backticks as code."""
-    parts = sentence.split("`")
+    parts = safe_text(sentence).split("`")
     return Markup("").join(Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(parts))
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evolve.commands.files import write_text
 from evolve.commands.show import say, say_json
 from evolve.commands.tables import chosen_run, config_of, reading
 from evolve.errors import InputError, UntrustedError
@@ -65,6 +66,8 @@ def export_design(
     path: Path, prefix: str, number: int | None, target: Target, sandbox: Sandbox, *, as_json: bool
 ) -> None:
     """Write a design as a module that stands alone, once it tells there what it tells here."""
+    from archive.packaging import is_free
+
     began = time.monotonic()
     if target.file is not None and target.package is not None:
         raise InputError("give --to FILE.py for a module or --package DIR for a package, not both")
@@ -72,12 +75,14 @@ def export_design(
         raise InputError(f"--to {target.file}: the name of a Python module ends in .py")
     if target.file is not None and not target.file.parent.is_dir():
         raise InputError(f"--to {target.file}: there is no folder {target.file.parent}")
+    if target.file is not None and not is_free(target.file.stem):
+        raise InputError(f"--to {target.file}: no module can have this name, or Python has one of it; take another")
     with reading(path) as archive:
         design, run = chosen(archive, prefix, number)
         _refuse_other(target, design.id)
         exported, proof, memory = _exported(archive, design, run, target, backend_for(design.origin, sandbox))
     place = target.place(design.id)
-    wheel = _write(place, exported, memory, package=target.package is not None)
+    wheel = _write(target, place, exported, memory)
     result = {
         "design": design.id,
         "run": run.id,
@@ -211,14 +216,14 @@ def _lessons(archive: Archive, run: Run, own: list[Trajectory], memory_of: int |
     return lessons
 
 
-def _write(place: Path, exported: Exported, memory: str | None, *, package: bool) -> Path | None:
+def _write(target: Target, place: Path, exported: Exported, memory: str | None) -> Path | None:
     from archive.packaging import write_package
 
-    if package:
+    if target.package is not None:
         return write_package(place, exported, memory)
+    if memory is not None:  # refused where there is another, which the module may have saved itself
+        write_text(place.with_suffix(".json"), memory, force=target.force)
     place.write_text(exported.text, encoding="utf-8")
-    if memory is not None:
-        place.with_suffix(".json").write_text(memory, encoding="utf-8")
     return None
 
 

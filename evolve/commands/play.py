@@ -121,6 +121,8 @@ def _play(domain: Domain, spec: TaskSpec, seed: int, session: Session, memory: M
             items = memory.asked.begin(Task(spec.id, domain.name, info["goal"], observation))
             _show_items(session, items)
         while not session.over:
+            if picture := environment.render():
+                session.show(f"\n{picture}")
             action = _asked_for(session, info["actions"])
             if action is None:
                 session.show(f"\nLeft after {len(session.steps)} steps, score {session.score:.2f}.")

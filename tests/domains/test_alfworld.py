@@ -259,6 +259,15 @@ def test_engine_that_hangs_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     engine.close()
 
 
+def test_games_that_are_never_made_end_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PALIMPSEST_CACHE", str(tmp_path))
+    for name in ("START_SECONDS", "GAME_SECONDS"):
+        monkeypatch.setattr(alfworld_games, name, 0)
+    domain = AlfWorld()
+    with pytest.raises(DomainError, match="took longer than 0 s for 1"):
+        domain.prepare(domain.tasks(Role.COLLECTION)[:1])
+
+
 def test_engine_that_breaks_says_why(tmp_path: Path) -> None:
     engine = Engine()
     with pytest.raises(EngineError, match="FileNotFoundError"):

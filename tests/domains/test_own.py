@@ -139,6 +139,25 @@ def test_a_foreign_domain_is_played_and_led_as_ours_is(write: Write) -> None:
 
 
 @pytest.mark.parametrize(
+    ("drawing", "shown"),
+    [("return '+-+'", "+-+"), ("return [[0, 0, 0]]", None), ("raise NotImplementedError", None), ("pass", None)],
+)
+def test_what_a_foreign_domain_draws_is_shown_where_it_is_text(write: Write, drawing: str, shown: str | None) -> None:
+    module = write(f"{RECALL.format(change='pass')}\n    def render(self):\n        {drawing}\n")
+    domain = registry.load(f"{module}:Mine")
+    environment = domain.environment(domain.tasks(Role.REFLECTION)[0])
+    environment.reset(seed=0)
+    assert environment.render() == shown
+
+
+def test_a_drawing_that_fails_is_one_sentence(write: Write) -> None:
+    domain = registry.load(f"{write(RECALL.format(change='pass') + '    def render(self): return 1 / 0')}:Mine")
+    environment = domain.environment(domain.tasks(Role.REFLECTION)[0])
+    with pytest.raises(DomainError, match=r"render\(\): ZeroDivisionError: division by zero"):
+        environment.render()
+
+
+@pytest.mark.parametrize(
     ("change", "sentence"),
     [
         ("raise RuntimeError('lost\\nthe board')", "RuntimeError: lost the board (own_0.py, line 14); see `evolve dom"),

@@ -198,6 +198,8 @@ def test_a_history_leaves_as_a_folder(finished: Shell, tmp_path: Path) -> None:
         (("export", "1-", "--to", "a.txt"), "the name of a Python module ends in .py"),
         (("export", "1-", "--to", "a.py", "--package", "b"), "not both"),
         (("export", "1-", "--to", "nowhere/a.py"), "there is no folder nowhere"),
+        (("export", "1-", "--to", "my-memory.py"), "no module can have this name"),
+        (("export", "1-", "--to", "json.py"), "or Python has one of it"),
         (("export", "9-", "--sandbox", "process"), "no design whose id begins with"),
         (("import", "nothing.py"), "No such file or directory; name a module"),
         (("import", "/dev/zero"), "more than 1048576 bytes"),

@@ -123,7 +123,7 @@ def test_a_design_that_tells_what_another_tells_is_rejected(kept: Shell) -> None
     before = facts(kept)
     twin = submit(kept, HEAD + design("Twin", told="['call the drum ' + 'amber']"))
     assert (twin.code, twin.json["status"]) == (1, "rejected")
-    assert twin.json["reason"] == f"tells just what {first.json['design']} tells"
+    assert twin.json["reason"] == f"tells just what {first.json['design'][:10]} tells"
     assert facts(kept) == {**before, "rejected": before["rejected"] + 1}
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from domains.baba import Baba
+from domains.base import Role
 from tests.clusters import cluster
 from tests.end_to_end.conftest import SCRIPT, Done, Shell
 from tests.end_to_end.test_commands import documented, keys
@@ -186,6 +188,23 @@ def test_a_person_leaves_and_a_program_reads(mine: Shell) -> None:
     assert (done.json["over"], done.json["won"], len(done.json["steps"])) == (False, False, 1)
     assert "Left after 1 steps" in done.err
     assert "Left after 0 steps" in typed(mine, b"\xff\xfe\n", "recall").out
+
+
+def test_a_person_is_shown_the_board_before_each_move(shell: Shell) -> None:
+    domain = Baba()
+    spec = domain.tasks(Role.REFLECTION)[0]
+    environment = domain.environment(spec)
+    observation, info = environment.reset(seed=0)
+    boards = [environment.render()]
+    *_, then = environment.step(info["actions"][0])
+    boards.append(environment.render())
+    done = typed(shell, "1\nq\n", "baba", spec.id, "--json")
+    places = [done.err.find(part) for part in (observation, boards[0], f" {info['actions'][-1]}\n", boards[1])]
+    assert places == sorted(places), done.err
+    assert (places[0] >= 0, boards[0] != boards[1]) == (True, True)
+    assert info.keys() == then.keys() == {"goal", "actions", "score", "won"}
+    assert set(keys(done.json)) <= documented("play")
+    assert "####" not in done.out + observation
 
 
 def test_a_person_is_shown_what_a_design_tells(finished: Shell) -> None:
