@@ -14,7 +14,7 @@ from domains.alfworld_data import Published, data_directory
 from domains.alfworld_games import FIRST_SEEDS, Generated, engine_version
 from domains.alfworld_goal import FAMILIES, HouseholdExpert
 from domains.alfworld_play import AlfWorldEnvironment
-from domains.base import DomainError, Role, TaskSpec, TextEnvironment
+from domains.base import Role, TaskSpec, TextEnvironment, chosen_families
 
 
 class Source(Protocol):
@@ -40,14 +40,11 @@ class AlfWorld:
     tasks_version: ClassVar[str] = "1"
 
     def __init__(self, families: Sequence[str] = tuple(FAMILIES), max_steps: int = 50) -> None:
-        if not families or not set(families) <= set(FAMILIES):
-            raise DomainError(f"families must be among {', '.join(FAMILIES)}, not {', '.join(families) or 'none'}")
         engine = engine_version()
         root = data_directory()
         self._source: Source = Generated() if root is None else Published(root)
-        self.families = tuple(families)
+        self.families, self.name = chosen_families("alfworld", families, FAMILIES)
         self.max_steps = max_steps
-        self.name = "alfworld" if self.families == tuple(FAMILIES) else f"alfworld:{'+'.join(self.families)}"
         self.version = f"{self.tasks_version}-{self._source.version}-{engine}-{max_steps}"
 
     def tasks(self, role: Role) -> Sequence[TaskSpec]:

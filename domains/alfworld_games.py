@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from domains.alfworld_goal import FAMILIES
 from domains.base import DomainError, Role, TaskSpec
 from domains.textworld_games import cache_directory as textworld_cache
 from domains.textworld_games import engine_version as textworld_version
+from domains.textworld_games import move_in
 
 SIZES = {Role.COLLECTION: 60, Role.DEPLOYMENT: 60, Role.REFLECTION: 30, Role.CONFIRMATION: 60, Role.TEST: 100}
 """Tasks of a family in each role."""
@@ -86,7 +86,7 @@ def generate(games: Sequence[Game]) -> None:
             requests.append({**asdict(game), "directory": str(directory)})
         _run(requests, scratch)
         for key, game in missing.items():
-            _move(Path(scratch) / key, game.path().parent)
+            move_in(Path(scratch) / key, game.path().parent)
 
 
 def _script() -> Path:
@@ -115,15 +115,6 @@ def _run(requests: Sequence[dict[str, object]], scratch: str) -> None:
             f"ALFWorld's games could not be made: the generator ended with {done.returncode} and said:\n"
             f"{done.stderr[-2000:].strip()}"
         )
-
-
-def _move(source: Path, target: Path) -> None:
-    try:
-        source.rename(target)
-    except OSError:
-        if not target.is_dir():
-            raise
-        shutil.rmtree(source)  # another process was first
 
 
 class Generated:

@@ -9,7 +9,7 @@ from domains.baba_levels import FAMILIES, Level, draw_level
 from domains.baba_rules import Cell
 from domains.baba_solver import solve
 from domains.baba_text import GOAL, IDLE, describe, draw, moves
-from domains.base import DomainError, Role, TaskSpec, TextEnvironment
+from domains.base import Role, TaskSpec, TextEnvironment, chosen_families
 
 SIZES = {Role.COLLECTION: 60, Role.DEPLOYMENT: 60, Role.REFLECTION: 30, Role.CONFIRMATION: 60, Role.TEST: 100}
 """Tasks of a family in each role."""
@@ -120,10 +120,7 @@ class Baba:
     max_steps: ClassVar[int] = MAX_STEPS
 
     def __init__(self, families: Sequence[str] = tuple(FAMILIES)) -> None:
-        if not families or not set(families) <= set(FAMILIES):
-            raise DomainError(f"families must be among {', '.join(FAMILIES)}, not {', '.join(families) or 'none'}")
-        self.families = tuple(families)
-        self.name = "baba" if self.families == tuple(FAMILIES) else f"baba:{'+'.join(self.families)}"
+        self.families, self.name = chosen_families("baba", families, FAMILIES)
 
     def tasks(self, role: Role) -> Sequence[TaskSpec]:
         """All tasks of a role, the families taking turns, and the kinds of each family too."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
@@ -103,3 +103,14 @@ class HasExpert(Protocol):
 
 class DomainError(RuntimeError):
     """A domain cannot do what was asked; the message says what to do about it."""
+
+
+def chosen_families(domain: str, chosen: Sequence[str], known: Collection[str]) -> tuple[tuple[str, ...], str]:
+    """The families of a domain that were chosen, and its name with them; raises `DomainError` for another one, or none.
+
+    >>> chosen_families("maze", ["tiny"], ["tiny", "dark"])
+    (('tiny',), 'maze:tiny')
+    """
+    if not chosen or not set(chosen) <= set(known):
+        raise DomainError(f"families must be among {', '.join(known)}, not {', '.join(chosen) or 'none'}")
+    return tuple(chosen), domain if tuple(chosen) == tuple(known) else f"{domain}:{'+'.join(chosen)}"

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import ClassVar
 
-from domains.base import DomainError, Expert, Role, TaskSpec, TextEnvironment
+from domains.base import DomainError, Expert, Role, TaskSpec, TextEnvironment, chosen_families
 from domains.minihack_engine import FEWER_RATS
 from domains.minihack_play import MiniHackEnvironment
 from domains.minihack_quests import Harvest, Hunt, KeyWay, Quest, Way
@@ -94,10 +94,7 @@ class MiniHack:
     max_steps: ClassVar[int] = MAX_STEPS
 
     def __init__(self, families: Sequence[str] = tuple(FAMILIES)) -> None:
-        if not families or not set(families) <= set(FAMILIES):
-            raise DomainError(f"families must be among {', '.join(FAMILIES)}, not {', '.join(families) or 'none'}")
-        self.families = tuple(families)
-        self.name = "minihack" if self.families == tuple(FAMILIES) else f"minihack:{'+'.join(self.families)}"
+        self.families, self.name = chosen_families("minihack", families, FAMILIES)
         self.version = f"{self.tasks_version}-{engine_version()}"
 
     def tasks(self, role: Role) -> Sequence[TaskSpec]:

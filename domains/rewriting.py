@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
-from domains.base import DomainError, Role, TaskSpec, TextEnvironment
+from domains.base import Role, TaskSpec, TextEnvironment, chosen_families
 from domains.rewriting_cubes import LEVELS, ColorCubes
 from domains.rewriting_tmaze import MAX_STEPS, EndlessTMaze
 
@@ -48,10 +48,7 @@ class Rewriting:
     max_steps: ClassVar[int] = max(MAX_STEPS, *(level.moves for level in LEVELS.values()))
 
     def __init__(self, families: Sequence[str] = tuple(FAMILIES)) -> None:
-        if not families or not set(families) <= set(FAMILIES):
-            raise DomainError(f"families must be among {', '.join(FAMILIES)}, not {', '.join(families) or 'none'}")
-        self.families = tuple(families)
-        self.name = "rewriting" if self.families == tuple(FAMILIES) else f"rewriting:{'+'.join(self.families)}"
+        self.families, self.name = chosen_families("rewriting", families, FAMILIES)
 
     def tasks(self, role: Role) -> Sequence[TaskSpec]:
         """All tasks of a role, the families taking turns."""

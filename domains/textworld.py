@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from domains.base import DomainError, Role, TaskSpec, TextEnvironment
+from domains.base import Role, TaskSpec, TextEnvironment, chosen_families
 from domains.textworld_expert import WalkthroughExpert
 from domains.textworld_games import Game, engine_version, generate
 from domains.textworld_play import TextWorldEnvironment
@@ -71,11 +71,8 @@ class TextWorld:
     tasks_version: ClassVar[str] = "1"
 
     def __init__(self, families: Sequence[str] = tuple(FAMILIES), max_steps: int = 50) -> None:
-        if not families or not set(families) <= set(FAMILIES):
-            raise DomainError(f"families must be among {', '.join(FAMILIES)}, not {', '.join(families) or 'none'}")
-        self.families = tuple(families)
+        self.families, self.name = chosen_families("textworld", families, FAMILIES)
         self.max_steps = max_steps
-        self.name = "textworld" if self.families == tuple(FAMILIES) else f"textworld:{'+'.join(self.families)}"
         self.version = f"{self.tasks_version}-{engine_version()}-{max_steps}"
 
     def tasks(self, role: Role) -> Sequence[TaskSpec]:

@@ -88,7 +88,7 @@ def _make(game: Game, scratch: Path, generator: _Generator, *, patient: bool) ->
             directory.mkdir()
             generator.make(game, directory / game.path().name)
             (directory / "game.ni").unlink(missing_ok=True)
-            _move(directory, game.directory())
+            move_in(directory, game.directory())
     return claimed
 
 
@@ -108,13 +108,14 @@ def _claim(game: Game, *, patient: bool) -> Iterator[bool]:
             file.unlink(missing_ok=True)
 
 
-def _move(source: Path, target: Path) -> None:
+def move_in(source: Path, target: Path) -> None:
+    """Make a finished folder the one of that name; where another process was first, it is that one's."""
     try:
         source.rename(target)
     except OSError:
         if not target.is_dir():
             raise
-        shutil.rmtree(source)  # another process was first
+        shutil.rmtree(source)
 
 
 class _Generator:

@@ -12,9 +12,10 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from archive.dashboard.live import CrowdedError, Hub
-from archive.dashboard.pages import HERE, Statistics, render
+from archive.dashboard.pages import Statistics, render
 from archive.dashboard.reading import NotThereError, Reader
 from archive.dashboard.security import Access, Guard
+from archive.dashboard.templating import HERE
 from archive.dashboard.views import ALL
 from archive.database import ArchiveError
 

@@ -10,23 +10,20 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from time import thread_time
 from typing import Annotated, Any, Literal, NamedTuple, Protocol, TypeVar
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError, to_json
 
 from archive.dashboard.derivations import Derivations
-from archive.dashboard.formats import FILTERS
 from archive.dashboard.listing import Listing, TableQuery
 from archive.dashboard.reading import Reader
+from archive.dashboard.templating import templates
 
-HERE = Path(__file__).parent
 View = TypeVar("View", bound=Callable[..., BaseModel])
 FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 """With which a spreadsheet's formula may begin, in full width too (OWASP, CSV injection)."""
@@ -208,24 +205,11 @@ def _endpoint(view: Callable[..., BaseModel], respond: Callable[[Request, BaseMo
 # Templates
 
 
-@cache
-def _templates() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= FILTERS
-    return environment
-
-
 def render(template: str, request: Request, *, status: int = 200, **context: Any) -> HTMLResponse:
     """A page by its template, which also knows its `path`, its `address` with the query, and the archive's name."""
     state, path, query = request.app.state, request.url.path, request.url.query
     given = {"path": path, "address": f"{path}?{query}", "archive": state.reader.path.name, **context}
-    return HTMLResponse(_templates().get_template(template).render(given), status)
+    return HTMLResponse(templates().get_template(template).render(given), status)
 
 
 # Exports

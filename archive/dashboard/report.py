@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from archive.dashboard.code import highlighted
 from archive.dashboard.derivations import Estimate
 from archive.dashboard.drawing import Point, draw
-from archive.dashboard.formats import FILTERS
+from archive.dashboard.templating import templates
 
-HERE = Path(__file__).parent
+MARK = '<meta name="generator" content="palimpsest report">'
+"""By which a file is known as a report."""
 LONGEST = 4_000
 """Characters of what a design told that are shown."""
 
@@ -144,19 +144,9 @@ class Report:
 
 def render(report: Report) -> str:
     """The file's text."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= FILTERS
     picture = draw(report.curve, report.episodes, report.levels) if report.curve else None
     code = highlighted(report.winner.source) if report.winner is not None else ()
     ends = [end for line in report.lines if line.gain is not None for end in line.gain.interval or (line.gain.mean,)]
     span = min([0.0, *ends]), max([0.01, *ends])
-    given = {"report": report, "picture": picture, "code": code, "span": span, "longest": LONGEST}
-    return environment.get_template("report.html").render(given)
+    given = {"report": report, "picture": picture, "code": code, "span": span, "longest": LONGEST, "mark": MARK}
+    return templates().get_template("report.html").render(given)

@@ -76,6 +76,10 @@ def test_it_is_written_where_it_is_wanted(tested: Shell, tmp_path: Path) -> None
     done = tested.here("report", "2", "--to", str(tmp_path / "mine.html"))
     assert done.code == 0, done.err
     assert (tmp_path / "mine.html").is_file()
+    newer = (tmp_path / "mine.html").read_text("utf-8")
+    (tmp_path / "mine.html").write_text(newer.replace("recall", "an older one"), "utf-8")
+    assert tested.here("report", "2", "--to", str(tmp_path / "mine.html")).code == 0
+    assert "an older one" not in (tmp_path / "mine.html").read_text("utf-8")
     assert (tmp_path / "mine.html").write_text("of mine") == 7
     kept = tested.here("report", "2", "--to", str(tmp_path / "mine.html"))
     assert (kept.code, (tmp_path / "mine.html").read_text()) == (2, "of mine")

@@ -129,8 +129,10 @@ def test_show_tells_what_the_author_thought(written: Written) -> None:
     ],
 )
 def test_less_context_is_less(shell: Shell, context: str, there: tuple[str, ...], absent: tuple[str, ...]) -> None:
+    one_by_one = ("--reproducible", "--in-flight", "1")  # so that all but the first are asked with a parent
     with ModelServer(Author()) as server:
-        done = shell.here("run", *QUICK, "--designs", "3", "--proposer", server.spec(), "--context", context)
+        command = ("run", *QUICK, "--designs", "3", *one_by_one, "--proposer", server.spec())
+        done = shell.here(*command, "--context", context)
     assert done.code == 0, done.err
     told = [ask.text.partition("# The first design: its code") for ask in server.asks]
     whole = "\n".join(part + rest for _, part, rest in told)
