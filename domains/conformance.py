@@ -13,9 +13,9 @@ import subprocess
 import sys
 import unicodedata
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from math import isclose
@@ -26,7 +26,7 @@ import gymnasium
 
 from domains import registry
 from domains.base import Domain, DomainError, HasExpert, Role, TaskSpec, TextEnvironment
-from domains.factories import told
+from domains.factories import blamed
 from domains.outside import misshapen
 
 UNLISTED = ("", "\\x", "dance on the ceiling", "look\nlook")
@@ -134,7 +134,7 @@ def conform(name: str) -> list[Finding]:
 def examine(subject: Subject, check: str) -> Finding:
     """Run one check."""
     try:
-        with _charged():
+        with blamed(lambda raised: ShortfallError(f"it raised {raised}"), ShortfallError, DomainError):
             return Finding(check, True, CHECKS[check](subject))
     except ShortfallError as shortfall:
         return Finding(check, False, str(shortfall))
@@ -380,17 +380,6 @@ def _pair(differing: Sequence[tuple[object, object]]) -> str:
 def _shown(value: object) -> str:
     text = repr(value)
     return text if len(text) <= LONGEST_EXAMPLE else f"{text[:LONGEST_EXAMPLE]}..."
-
-
-@contextmanager
-def _charged() -> Iterator[None]:
-    """Make a shortfall of whatever the domain raises."""
-    try:
-        yield
-    except (ShortfallError, DomainError):
-        raise
-    except Exception as error:
-        raise ShortfallError(f"it raised {told(error)}") from error
 
 
 def main(name: str, number: str, seed: str) -> None:

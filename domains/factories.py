@@ -9,7 +9,8 @@ import hashlib
 import sys
 import sysconfig
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module, metadata
 from pathlib import Path
@@ -82,6 +83,17 @@ def expect(thing: object, name: str, kind: str, fields: Iterable[str], methods: 
         raise FactoryError(
             f"{name} made no {kind}: {type(thing).__name__} lacks {', '.join(lacking)}; {contract} says what is owed"
         )
+
+
+@contextmanager
+def blamed(fault: Callable[[str], Exception], *understood: type[Exception]) -> Iterator[None]:
+    """Make a fault of whatever foreign code raises, from what is told of it; what is `understood` passes."""
+    try:
+        yield
+    except understood:
+        raise
+    except Exception as error:  # foreign code may raise anything
+        raise fault(told(error)) from error
 
 
 def told(error: BaseException) -> str:

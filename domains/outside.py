@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from math import isfinite
 from typing import Any
 
 from domains import factories
 from domains.base import Domain, DomainError, Expert, HasExpert, Role, TaskSpec, TextEnvironment
-from domains.factories import FactoryError, Made, told
+from domains.factories import FactoryError, Made, blamed
 
 GROUP = "palimpsest.domains"
 """The entry points by which packages bring domains."""
@@ -120,14 +120,10 @@ def misshapen(observation: object, info: Mapping[str, Any], *, over: bool) -> st
     return "" if over or info["actions"] else "no action is listed, and the episode goes on"
 
 
-@contextmanager
-def charged(name: str, what: str) -> Iterator[None]:
+def charged(name: str, what: str) -> AbstractContextManager[None]:
     """Make one sentence of whatever a foreign domain raises."""
-    try:
-        yield
-    except DomainError:
-        raise
-    except Exception as error:
-        raise DomainError(
-            f"the domain {name} is at fault: {what}: {told(error)}; see `evolve domains check {name}`"
-        ) from error
+
+    def fault(raised: str) -> DomainError:
+        return DomainError(f"the domain {name} is at fault: {what}: {raised}; see `evolve domains check {name}`")
+
+    return blamed(fault, DomainError)

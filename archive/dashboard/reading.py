@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +29,14 @@ class Reader:
         """A connection that cannot write; raises `ArchiveError` where there is nothing fit to be read."""
         if not self.path.is_file():
             raise ArchiveError(f"there is no archive at {self.path}; `evolve run` makes one")
-        with self._explained():
-            connection = connect(self.path, "ro")
-            try:
-                connection.row_factory = sqlite3.Row
-                connection.execute("PRAGMA query_only = ON")
-                connection.execute(f"PRAGMA busy_timeout = {PATIENCE_MS}")
-                connection.execute("PRAGMA cache_size = -32000")
-                self._check(connection)
-            except BaseException:
-                connection.close()
-                raise
+        with self._explained(), ExitStack() as unless_fit:
+            connection = unless_fit.enter_context(closing(connect(self.path, "ro")))
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA query_only = ON")
+            connection.execute(f"PRAGMA busy_timeout = {PATIENCE_MS}")
+            connection.execute("PRAGMA cache_size = -32000")
+            self._check(connection)
+            unless_fit.pop_all()
         return connection
 
     @contextmanager

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 from domains import factories
-from domains.factories import FactoryError, Made, told
+from domains.factories import FactoryError, Made, blamed
 from evolve.agents.base import Account, Agent, Player
 from evolve.errors import InputError
 from sandbox.guest import Item
@@ -59,12 +59,6 @@ class OutsidePlayer:
         return action
 
 
-@contextmanager
-def _charged(name: str, what: str) -> Iterator[None]:
+def _charged(name: str, what: str) -> AbstractContextManager[None]:
     """Make one sentence of whatever a foreign agent raises."""
-    try:
-        yield
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(f"the agent {name} is at fault: {what}: {told(error)}") from error
+    return blamed(lambda raised: InputError(f"the agent {name} is at fault: {what}: {raised}"), InputError)
